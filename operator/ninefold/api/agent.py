@@ -1,0 +1,172 @@
+"""Agent: the prompts that Git owns, how success is judged, how a case is run again, and where versions go."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ninefold.api.base import (
+    ConfigMapKeyRef,
+    ConfigMapName,
+    Conditions,
+    Duration,
+    Fraction,
+    Hash10,
+    LocalRef,
+    MetadataKey,
+    Model,
+    SecretKeyRef,
+    ShortText,
+    Url,
+    VersionName,
+)
+from ninefold.api.edits import ComponentName, Edit
+
+
+class AgentModel(Model):
+    """The model behind the agent. A change of its name makes earlier proofs stale."""
+
+    name: ShortText = Field(description="Name of the model, as the endpoint knows it.")
+    context_window: int | None = Field(
+        None, ge=256, le=10_000_000, description="Tokens that fit. A rendered prompt above it is refused."
+    )
+
+
+class Component(Model):
+    """One named prompt text that Git owns."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.text) != has(self.configMapKeyRef)",
+                    "message": "give the text either inline in text or by configMapKeyRef, not both and not neither",
+                }
+            ]
+        }
+    )
+
+    name: ComponentName = Field(description="system, tool.<name>, context.<name> or fallback.<name>.")
+    text: Annotated[str, Field(max_length=131072)] | None = Field(None, description="The text itself.")
+    config_map_key_ref: ConfigMapKeyRef | None = Field(None, description="A key of a ConfigMap that holds the text.")
+
+
+class AgentTraces(Model):
+    """Which traces are this agent's."""
+
+    backend_ref: LocalRef = Field(description="The TraceBackend that holds them.")
+    agent_name: ShortText | None = Field(
+        None, description="gen_ai.agent.name (else service.name) of this agent's traces. Absent: all traces."
+    )
+    environment: ShortText | None = Field(None, description="deployment.environment.name of this agent's traces.")
+    task_key: MetadataKey | None = Field(
+        None, description="Metadata key whose equal values mean the same task; contrasts are matched within it."
+    )
+
+
+class Success(Model):
+    """How the outcome of a trace is judged: a recorded score."""
+
+    score: ShortText = Field(description="Name of the score or evaluation.")
+    at_least: float = Field(1.0, description="A trace succeeded when its score is at least this.")
+
+
+class ReplayEndpoint(Model):
+    """The agent's staging endpoint: POST {case_id, input, metadata, components, seed} -> {steps, output, scores, usage}."""
+
+    url: Url = Field(description="URL that a replayed case is posted to.")
+    api_key_secret_ref: SecretKeyRef | None = Field(None, description="Sent as a bearer token.")
+    timeout: Duration = Field("60s", description="Longest time that one case may take.")
+
+
+class AgentReplay(Model):
+    """How a case of the past is run again under other prompts."""
+
+    endpoint: ReplayEndpoint = Field(description="The agent's staging endpoint.")
+
+
+class Delivery(Model):
+    """Where versions go, and who renders them."""
+
+    mode: Literal["Mount", "Client"] = Field(
+        "Mount",
+        description="Mount: the agent mounts the ConfigMap and reads plain keys; only unconditional edits. "
+        "Client: ninefold.client renders in the agent, with conditional edits.",
+    )
+    config_map: ConfigMapName = Field(description="The pointer ConfigMap that the agent reads; the operator owns it.")
+    on_baseline_change: Literal["KeepCompatible", "Reset", "Hold"] = Field(
+        "KeepCompatible",
+        description="When Git changes the baseline. KeepCompatible: edits of components whose text did not change "
+        "stay. Reset: back to the baseline alone. Hold: the pointer stays where it is.",
+    )
+
+
+class AgentSpec(Model):
+    """An agent as Git describes it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.delivery.mode != 'Mount' || !has(self.edits) || self.edits.all(e, !has(e.when))",
+                    "message": "delivery.mode Mount serves plain keys and cannot carry an edit with a condition: "
+                    "drop edits[].when, or set delivery.mode to Client",
+                },
+                {
+                    "rule": "!has(self.edits) || self.edits.all(e, self.components.exists(c, c.name == e.component)"
+                    " || e.component.startsWith('context.') || e.component.startsWith('fallback.'))",
+                    "message": "an edit of system or tool.<name> needs a component of that name in spec.components",
+                },
+            ]
+        }
+    )
+
+    model: AgentModel = Field(description="The model behind the agent.")
+    components: Annotated[
+        list[Component],
+        Field(
+            min_length=1,
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(description="The prompt texts that Git owns.")
+    edits: Annotated[list[Edit], Field(max_length=64)] = Field(
+        default_factory=list, description="Edits that Git has taken in, in order; part of the baseline."
+    )
+    traces: AgentTraces = Field(description="Which traces are this agent's.")
+    success: Success = Field(description="How an outcome is judged.")
+    replay: AgentReplay | None = Field(None, description="How a case is run again. Absent: policies can only analyse.")
+    delivery: Delivery = Field(description="Where versions go.")
+    version: VersionName | None = Field(
+        None, description="A pin, such as v3-0a1b2c3d4e: this version is served whatever else is known."
+    )
+    quarantine: Annotated[list[Hash10], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
+        Field(
+            default_factory=list,
+            description="Hashes of versions that must not be served. The operator rolls back to the newest other one.",
+        )
+    )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain", description="When the Agent is deleted. Retain: pointer and versions stay, for live pods mount them."
+    )
+
+
+class SuccessRate(Model):
+    """Success of this agent as last analysed, with a Wilson interval of 95 %."""
+
+    traces: int = Field(ge=0, description="Judged traces.")
+    rate: Fraction = Field(description="Share that succeeded.")
+    low: Fraction = Field(description="Lower bound.")
+    high: Fraction = Field(description="Upper bound.")
+    nines: float = Field(ge=0, description="-log10(1 - low): never more nines than the sample supports.")
+
+
+class AgentStatus(Model):
+    """What the operator last saw and serves."""
+
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
+    conditions: Conditions = Field(
+        default_factory=list, description="Ready, Reconciling, Stalled, Promoted, PolicyConflict, ProofStale."
+    )
+    stable_version: ShortText | None = Field(None, description="The version that the pointer serves.")
+    success: SuccessRate | None = Field(None, description="Success as last analysed.")
+    last_analyzed_run: ShortText | None = Field(None, description="The run that analysed it.")

@@ -1,0 +1,236 @@
+"""What Jobs hand over: the artifacts of the stages, and what goes into a Job.
+
+A pod writes its artifact as canonical JSON to the store and `{artifact, sha256, bytes}` (`ArtifactRef`) to its
+termination message, or a `JobError`. The operator takes only bytes that match, from a pod of its own Job.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ninefold.api.agent import AgentSpec, SuccessRate
+from ninefold.api.base import Model
+from ninefold.api.edits import Edit, EditKind
+from ninefold.api.policy import OptimizationPolicySpec
+from ninefold.api.run import ArtifactRef
+from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
+
+SCHEMA_VERSION = 1
+READABLE = (0, SCHEMA_VERSION)
+"""Schema versions that this operator reads: its own and the one before (an upgrade meets Jobs under way)."""
+
+Bucket = Literal["analysis", "selection", "sealed"]
+PatternKind = Literal["ContextGap", "HallucinationTrigger", "ErrorLoop"]
+
+
+def canonical(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8. Digests are taken over these bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Artifact(Model):
+    """Base of all artifacts."""
+
+    kind: ClassVar[str] = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def to_bytes(self) -> bytes:
+        return canonical(self.wire())
+
+
+class JobError(Model):
+    """Why a Job could not do its work, for the condition. Goes into the termination message instead of a result."""
+
+    reason: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    message: Annotated[str, Field(max_length=3000)]
+    permanent: bool = Field(description="True: the user must change something; trying again would say the same.")
+
+
+# ---------------------------------------------------------------- what goes in
+
+
+class VersionContent(Model):
+    """What a version consists of: component texts and ordered edits. Its hash covers exactly this, without receipts."""
+
+    components: dict[str, str]
+    edits: list[Edit] = Field(default_factory=list)
+
+
+class ProbeInputs(Model):
+    """`inputs.json` of a probe Job."""
+
+    backend: TraceBackendSpec
+
+
+class RunInputs(Model):
+    """`inputs.json` of every Job of a run: all that was resolved once, when the run started."""
+
+    run: str
+    run_uid: str
+    namespace: str
+    agent_name: str
+    agent_uid: str
+    agent: AgentSpec
+    policy: OptimizationPolicySpec
+    backend: TraceBackendSpec
+    baseline: VersionContent = Field(description="The stable version: what is served now and what candidates extend.")
+    window_start: str
+    window_end: str
+
+
+# ---------------------------------------------------------------- probe
+
+
+class ProbeReport(Artifact):
+    kind: ClassVar[str] = "probe"
+    capabilities: Capabilities
+
+
+# ---------------------------------------------------------------- analyze
+
+
+class Fact(Model):
+    """Tokens that successful traces got from one source and that failing ones lacked."""
+
+    when: dict[str, str] = Field(description="Metadata under which it holds; empty: always.")
+    source: str = Field(description="The action (its arguments, as text) whose result shows the tokens.")
+    tokens: list[str] = Field(description="Names, in the order in which the source shows them.")
+    tasks: int = Field(ge=0, description="Distinct tasks that support it.")
+
+
+class Interval(Model):
+    estimate: float
+    low: float
+    high: float
+
+
+class Decision(Model):
+    """A place in the course of a trace at which the agent chooses."""
+
+    point: str = Field(description="Such as `first call`, or `after error <signature>`.")
+    taken: str = Field(description="The losing choice, as an action signature.")
+    better: str | None = Field(None, description="The choice that wins from the same state, as an action signature.")
+    better_example: str | None = Field(None, description="One recorded call of the better choice: its arguments.")
+    tool: str | None = Field(None, description="Tool that is called at this point.")
+
+
+class Pattern(Model):
+    """A decision at which the agent systematically loses."""
+
+    id: str = Field(description="Stable over cycles: a hash of kind, decision point and choices.")
+    kind: PatternKind
+    summary: str = Field(description="A sentence that a person understands, with its figures.")
+    decision: Decision
+    failures: int = Field(ge=0, description="Failed traces that it explains.")
+    traces: int = Field(ge=0, description="Traces that took the losing choice.")
+    tasks: int = Field(ge=0, description="Distinct tasks among them.")
+    effect: Interval = Field(description="Matched difference in success, better minus taken, with its 95 % interval.")
+    p_value: float = Field(ge=0, le=1)
+    regret: float = Field(ge=0, description="Failures that the better choice would save: lower bound x traces.")
+    nines_lost: Interval
+    predicted_gain: float = Field(description="Success rate that mending it should add, 0..1.")
+    evidence: list[str] = Field(description="Trace ids, best first, at most ten.")
+    errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
+    facts: list[Fact] = Field(default_factory=list)
+
+
+class CaseRef(ArtifactRef):
+    """Held-out cases of one bucket, in an artifact of their own that proposals never see."""
+
+    bucket: Literal["selection", "sealed"]
+    cases: int = Field(ge=0)
+
+
+class AnalysisReport(Artifact):
+    kind: ClassVar[str] = "analysis"
+    traces: int = Field(ge=0, description="Judged traces of all buckets.")
+    analysed: int = Field(ge=0, description="Those of the analysis bucket.")
+    steps: int = Field(ge=0)
+    losses: dict[str, int] = Field(default_factory=dict, description="What was left out and why: malformed, unjudged, ...")
+    success: SuccessRate
+    patterns: list[Pattern] = Field(default_factory=list, description="By nines lost, worst first.")
+    unidentified: list[str] = Field(default_factory=list, description="Contrasts without enough support, as sentences.")
+    cases: list[CaseRef] = Field(default_factory=list)
+
+
+class Case(Model):
+    """One held-out case of the past, to be run again."""
+
+    case_id: str
+    cluster: str = Field(description="The larger of session and task: cases of one cluster are not independent.")
+    intent: str | None = None
+    input: Any = Field(description="What the user said first: text, or messages.")
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    succeeded: bool = Field(description="How it went in history. For stratification only, never an arm.")
+
+
+class CaseSet(Artifact):
+    kind: ClassVar[str] = "cases"
+    bucket: Literal["selection", "sealed"]
+    cases: list[Case]
+
+
+# ---------------------------------------------------------------- propose
+
+
+class Candidate(Model):
+    """A set of edits on top of the stable version."""
+
+    id: str
+    edits: list[Edit] = Field(min_length=1)
+    summary: str
+    predicted_gain: float
+    proposer: str
+
+
+class ProposalSet(Artifact):
+    kind: ClassVar[str] = "proposals"
+    candidates: list[Candidate] = Field(default_factory=list)
+    refused: list[str] = Field(default_factory=list, description="Edits that were considered and refused, as sentences.")
+    skipped_kinds: list[EditKind] = Field(default_factory=list)
+    reflection_tokens: int = Field(0, ge=0)
+
+
+# ---------------------------------------------------------------- replay
+
+BASELINE = "baseline"
+NULL_CONTROL = "control:null"
+WRONG_KEY_CONTROL = "control:wrong-key"
+
+
+class Outcome(Model):
+    """What one arm did on one case. `success` None: unknown (error, no score); it is missing data, never a pass."""
+
+    success: bool | None
+    score: float | None = None
+    steps: int = 0
+    error_steps: int = Field(0, description="Steps that ended in an error.")
+    tokens: int = Field(0, description="Prompt and completion tokens, as the endpoint reports them.")
+    error: str | None = None
+
+
+class ReplayRow(Model):
+    """One case under every arm."""
+
+    case_id: str
+    cluster: str
+    intent: str | None = None
+    outcomes: dict[str, Outcome] = Field(description="By arm: baseline, candidate id, control:null, control:wrong-key.")
+
+
+class ReplayReport(Artifact):
+    kind: ClassVar[str] = "replay"
+    bucket: Literal["selection", "sealed"]
+    arms: list[str]
+    rows: list[ReplayRow]
+    winner: str | None = Field(None, description="selection: id of the candidate that goes to the gate, if any.")
+    prompt_tokens: dict[str, int] = Field(default_factory=dict, description="Largest rendered prompt, by arm.")
+    calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")
+    calls_cached: int = Field(0, ge=0, description="Answers that had been paid before.")
+    stopped: str | None = Field(None, description="Why it stopped early, such as the budget.")

@@ -1,0 +1,103 @@
+"""The words that all four kinds share: the model base, conditions, references and bounded strings.
+
+Everything here becomes part of the CRD schema (`ninefold.api.crds`), so every string and list carries a bound: the
+API server refuses an unbounded CEL rule, and etcd an unbounded object.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "ninefold.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+HASH10 = r"^[0-9a-f]{10}$"
+DURATION = r"^([0-9]{1,6}(s|m|h|d))+$"
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Model(BaseModel):
+    """Base of every wire type: camelCase outside, snake_case inside, frozen, unknown fields left aside.
+
+    Unknown fields are not an error here because the CRD schema already refuses them at `kubectl apply`, and an
+    operator that was rolled back must still read what its successor wrote.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form, as the API server stores it: camelCase, without absent fields."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=40, pattern=DNS_LABEL)]
+ConfigMapName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=128)]
+ShortText = Annotated[str, Field(max_length=256)]
+Sentence = Annotated[str, Field(max_length=1024)]
+Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
+Duration = Annotated[str, Field(max_length=20, pattern=DURATION)]
+Hash10 = Annotated[str, Field(max_length=10, pattern=HASH10)]
+VersionName = Annotated[str, Field(max_length=24, pattern=r"^v[0-9]{1,9}-[0-9a-f]{10}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def parse_duration(text: str) -> timedelta:
+    """`"1h30m"` as a timedelta. The pattern of `Duration` has been checked by the schema."""
+    return timedelta(seconds=sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"([0-9]+)([smhd])", text)))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Kubernetes' time format: UTC, whole seconds, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class LocalRef(Model):
+    """A reference to an object of a known kind in the same namespace."""
+
+    name: Name = Field(description="Name of the object, in this namespace.")
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the same namespace. The operator never reads it; only the pod that needs it does."""
+
+    name: ConfigMapName = Field(description="Name of the Secret, in this namespace.")
+    key: Key = Field(description="Key inside the Secret.")
+
+
+class ConfigMapKeyRef(Model):
+    """One key of a ConfigMap in the same namespace."""
+
+    name: ConfigMapName = Field(description="Name of the ConfigMap, in this namespace.")
+    key: Key = Field(description="Key inside the ConfigMap.")
+
+
+class Condition(Model):
+    """One observation of the object's state, as `metav1.Condition`; the message carries the value and the threshold."""
+
+    type: Annotated[str, Field(max_length=64)] = Field(description="Type of the condition, in CamelCase.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9]*)$")] = Field(
+        description="One word in CamelCase that says why."
+    )
+    message: Annotated[str, Field(max_length=4096)] = Field(description="A sentence with the value and the threshold.")
+    last_transition_time: Annotated[str, Field(max_length=40)] = Field(
+        description="When the status last changed.", json_schema_extra={"format": "date-time"}
+    )
+    observed_generation: int | None = Field(None, ge=0, description="The metadata.generation that this is about.")
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        max_length=32,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
+]

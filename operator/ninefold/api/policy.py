@@ -1,0 +1,207 @@
+"""OptimizationPolicy: when an agent is optimized, with what care, and at what cost."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ninefold.api.base import (
+    Conditions,
+    Duration,
+    Fraction,
+    Hash10,
+    LocalRef,
+    MetadataKey,
+    Model,
+    SecretKeyRef,
+    ShortText,
+    Url,
+)
+from ninefold.api.edits import EditKind
+
+
+class Trigger(Model):
+    """When a run starts. A run on demand is an OptimizationRun of your own."""
+
+    on_apply: bool = Field(True, description="One run when the policy is new or its spec has changed.")
+    schedule: Annotated[str, Field(min_length=9, max_length=64, pattern=r"^\S+(\s+\S+){4}$")] | None = Field(
+        None, description="Cron expression of five fields, in UTC, such as 0 3 * * *."
+    )
+
+
+class PolicyTraces(Model):
+    """Which part of the history is read."""
+
+    window: Duration = Field("30d", description="Traces that started within this time before the run.")
+
+
+class Analysis(Model):
+    """How patterns are found."""
+
+    intent_key: MetadataKey | None = Field(
+        None,
+        description="Metadata key that says what kind of case it is; facts are mined and edits conditioned per value.",
+    )
+    min_support: int = Field(20, ge=5, le=10_000, description="Distinct tasks that each arm of a contrast needs.")
+    false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.1, description="Benjamini-Hochberg rate over all contrasts that are tried."
+    )
+
+
+class Reflection(Model):
+    """A model that reads the evidence and writes further edits. Absent: deterministic proposals only."""
+
+    endpoint: Url = Field(description="Base URL of an OpenAI-compatible API, up to /v1.")
+    model: ShortText = Field(description="Name of the model.")
+    api_key_secret_ref: SecretKeyRef | None = Field(None, description="The API key.")
+    max_tokens: int = Field(100_000, ge=1000, le=100_000_000, description="Tokens that one run may spend on it.")
+
+
+class Proposals(Model):
+    """What may be proposed."""
+
+    max_candidates: int = Field(4, ge=1, le=16, description="Candidates that replay may race.")
+    kinds: Annotated[list[EditKind], Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
+        Field(default_factory=lambda: ["Refine", "InjectContext"], description="Kinds of edits that may be proposed.")
+    )
+    reflection: Reflection | None = Field(None, description="A model that writes further edits.")
+
+
+class PolicyReplay(Model):
+    """How candidates are replayed."""
+
+    max_cases: int = Field(400, ge=10, le=10_000, description="Held-out cases per bucket, at most.")
+    concurrency: int = Field(8, ge=1, le=256, description="Cases in flight at once.")
+    retries: int = Field(3, ge=0, le=10, description="Further tries of a call that failed for a passing reason.")
+    seed: int = Field(0, ge=0, le=2_147_483_647, description="Seed that is sent with every case.")
+
+
+class Gate(Model):
+    """What a candidate must show before it becomes a version."""
+
+    test: Literal["BettingConfidenceSequence", "ExactMcNemar"] = Field(
+        "BettingConfidenceSequence", description="Test of superiority over paired cases, clustered by task."
+    )
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = Field(
+        0.05, description="Error rate over all cycles of this agent; cycle r spends 6*alpha/(pi*r)^2."
+    )
+    min_improvement: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="The lower bound of the gain in success must be above this."
+    )
+    non_inferiority_margin: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="No intent of 100 or more pairs may be shown to lose more than this."
+    )
+    min_pairs: int = Field(30, ge=10, le=10_000, description="Fewer judged pairs than this are Inconclusive.")
+    max_prompt_tokens: int | None = Field(
+        None, ge=64, le=10_000_000, description="Tokens of the largest rendered prompt."
+    )
+    max_token_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
+        2.0, description="Tokens per case under the candidate over those under the baseline."
+    )
+
+
+class Approval(Model):
+    """Whether a person decides last."""
+
+    required: bool = Field(False, description="Wait for approval of the proved version before promotion.")
+    versions: Annotated[list[Hash10], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})] = Field(
+        default_factory=list, description="Hashes of versions that Git approves. With kubectl: the run's spec.approval."
+    )
+
+
+class Budget(Model):
+    """What one run may spend."""
+
+    replay_calls: int = Field(5000, ge=1, le=10_000_000, description="Calls of the replay endpoint.")
+
+
+class History(Model):
+    """How many ended runs that the operator created are kept. Runs that a user or Git created are never deleted."""
+
+    successful: int = Field(3, ge=0, le=100, description="Runs that promoted or proved a version.")
+    other: int = Field(3, ge=0, le=100, description="All other ended runs.")
+
+
+Quantity = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$")]
+Resources = Annotated[dict[Literal["cpu", "memory", "ephemeral-storage"], Quantity], Field(max_length=3)]
+
+
+class JobResources(Model):
+    """Requests and limits of a Job's container."""
+
+    requests: Resources | None = Field(None, description="What is reserved.")
+    limits: Resources | None = Field(None, description="What may be used.")
+
+
+class Toleration(Model):
+    """As in a Pod."""
+
+    key: ShortText | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: ShortText | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Jobs(Model):
+    """How the Jobs of a run are run."""
+
+    image: Annotated[str, Field(max_length=512)] | None = Field(None, description="Image. Absent: the operator's own.")
+    service_account_name: ShortText | None = Field(None, description="Service account; its token is never mounted.")
+    resources: JobResources = Field(default_factory=JobResources, description="Requests and limits.")
+    node_selector: Annotated[dict[ShortText, ShortText], Field(max_length=16)] = Field(default_factory=dict)
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list)
+    deadline: Duration = Field("2h", description="Longest time that one Job may take.")
+    backoff_limit: int = Field(3, ge=0, le=10, description="Pods of one Job that may fail.")
+
+
+class OptimizationPolicySpec(Model):
+    """When an agent is optimized, with what care, and at what cost."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.agentRef == oldSelf.agentRef",
+                    "message": "agentRef cannot change: delete this policy and create one for the other agent",
+                },
+                {
+                    "rule": "!has(self.approval) || !has(self.approval.versions) || self.approval.versions.size() == 0"
+                    " || (has(self.approval.required) && self.approval.required)",
+                    "message": "approval.versions has no effect without approval.required: true",
+                },
+            ]
+        }
+    )
+
+    agent_ref: LocalRef = Field(description="The Agent that is optimized.")
+    mode: Literal["Suggest", "Promote"] = Field(
+        "Suggest", description="Suggest stops after the gate with a proved candidate; Promote delivers it."
+    )
+    suspend: bool = Field(False, description="No new runs while true; a run under way goes on.")
+    trigger: Trigger = Field(default_factory=Trigger)
+    traces: PolicyTraces = Field(default_factory=PolicyTraces)
+    analysis: Analysis = Field(default_factory=Analysis)
+    proposals: Proposals = Field(default_factory=Proposals)
+    replay: PolicyReplay = Field(default_factory=PolicyReplay)
+    gate: Gate = Field(default_factory=Gate)
+    approval: Approval = Field(default_factory=Approval)
+    budget: Budget = Field(default_factory=Budget)
+    history: History = Field(default_factory=History)
+    jobs: Jobs = Field(default_factory=Jobs)
+
+
+class OptimizationPolicyStatus(Model):
+    """What the operator last did for this policy."""
+
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
+    conditions: Conditions = Field(default_factory=list, description="Ready, Stalled, PolicyConflict.")
+    last_run: ShortText | None = Field(None, description="Name of the newest run.")
+    last_run_time: ShortText | None = Field(
+        None, description="When it was created.", json_schema_extra={"format": "date-time"}
+    )
+    next_run_time: ShortText | None = Field(
+        None, description="When the schedule is due next.", json_schema_extra={"format": "date-time"}
+    )
+    last_result: ShortText | None = Field(None, description="Reason with which the newest ended run ended.")
+    applied_generation: int | None = Field(
+        None, ge=0, description="Generation for which the run of trigger.onApply was created."
+    )

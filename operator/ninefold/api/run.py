@@ -1,0 +1,110 @@
+"""OptimizationRun: one turn of the loop."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ninefold.api.base import Conditions, Fraction, Hash10, LocalRef, Model, Sentence, ShortText
+
+JobStage = Literal["analyze", "propose", "replay-selection", "replay-sealed"]
+
+
+class OptimizationRunSpec(Model):
+    """Immutable, but for `cancel` (false to true) and `approval` (set once)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.policyRef == oldSelf.policyRef",
+                    "message": "a run is immutable: create another run for the other policy",
+                },
+                {
+                    "rule": "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
+                    "message": "a cancelled run stays cancelled: create another run",
+                },
+                {
+                    "rule": "!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",
+                    "message": "approval is set once: to undo a promotion, name the hash in the Agent's spec.quarantine",
+                },
+            ]
+        }
+    )
+
+    policy_ref: LocalRef = Field(description="The policy whose settings this run takes.")
+    cancel: bool = Field(False, description="Set to true to end the run and its Jobs.")
+    approval: Hash10 | None = Field(None, description="Hash of the proved version that you approve for promotion.")
+
+
+class ArtifactRef(Model):
+    """Where a Job left its result, and what it must hash to."""
+
+    artifact: Annotated[str, Field(max_length=512)] = Field(description="Key in the store.")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = Field(description="Digest of the bytes.")
+    bytes: int = Field(ge=0, description="Their number.")
+
+
+class StageStatus(Model):
+    """One stage of the run and the Job that did it."""
+
+    name: JobStage = Field(description="Stage.")
+    attempt: int = Field(1, ge=1, description="Attempt, from 1; a lost artifact is computed once more.")
+    job: ShortText | None = Field(None, description="Name of the Job.")
+    result: ArtifactRef | None = Field(None, description="The verified result.")
+
+
+class CandidateStatus(Model):
+    """The candidate that selection froze before the sealed cases were opened."""
+
+    id: ShortText = Field(description="Id within the proposals.")
+    hash: Hash10 = Field(description="Hash of its version.")
+    version: ShortText | None = Field(None, description="v<N>-<hash>, once it has passed the gate.")
+    summary: Sentence | None = Field(None, description="What it changes.")
+
+
+class PatternSummary(Model):
+    """One failure pattern, as kubectl shows it; the whole one is in the report."""
+
+    id: ShortText
+    kind: ShortText
+    nines_lost: float = Field(ge=0, description="Nines that the agent would gain without it.")
+    failures: int = Field(ge=0, description="Failed traces that it explains.")
+    summary: Sentence
+
+
+class Figures(Model):
+    """The numbers behind the verdict."""
+
+    traces: int | None = Field(None, ge=0, description="Traces analysed.")
+    success: Fraction | None = Field(None, description="Success in those traces.")
+    baseline: Fraction | None = Field(None, description="Success of the baseline on the sealed cases.")
+    candidate: Fraction | None = Field(None, description="Success of the candidate on the sealed cases.")
+    gain: float | None = Field(None, description="Difference, paired.")
+    gain_bound: float | None = Field(None, description="Its lower bound at the alpha that this cycle spends.")
+    pairs: int | None = Field(None, ge=0, description="Paired cases.")
+    replay_calls: int | None = Field(None, ge=0, description="Calls of the replay endpoint that were paid.")
+
+
+class OptimizationRunStatus(Model):
+    """How far the run is, and how it ended."""
+
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
+    phase: ShortText | None = Field(None, description="For the eye only; decide by conditions.")
+    conditions: Conditions = Field(default_factory=list)
+    agent: ShortText | None = Field(None, description="The Agent that this run is about.")
+    job_image: Annotated[str, Field(max_length=512)] | None = Field(None, description="Image pinned for all its Jobs.")
+    inputs_hash: ShortText | None = Field(None, description="Hash of the ConfigMap <run>-inputs.")
+    stages: Annotated[
+        list[StageStatus],
+        Field(
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(default_factory=list, description="The stages so far.")
+    patterns: Annotated[list[PatternSummary], Field(max_length=10)] = Field(
+        default_factory=list, description="The patterns that cost most, first the worst."
+    )
+    candidate: CandidateStatus | None = Field(None, description="The frozen candidate.")
+    figures: Figures = Field(default_factory=Figures)
+    start_time: ShortText | None = Field(None, json_schema_extra={"format": "date-time"})
+    completion_time: ShortText | None = Field(None, json_schema_extra={"format": "date-time"})

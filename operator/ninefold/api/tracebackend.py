@@ -1,0 +1,142 @@
+"""TraceBackend: where traces live."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ninefold.api.base import Conditions, ConfigMapName, Model, ShortText
+
+Column = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class PersistentVolumeClaim(Model):
+    """A PersistentVolumeClaim in the same namespace, mounted read-only."""
+
+    claim_name: ConfigMapName = Field(description="Name of the claim.")
+
+
+class HostPath(Model):
+    """A directory of the node, mounted read-only. Refused unless the operator was started with allowHostPath."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/")] = Field(
+        description="Absolute path of the directory on the node."
+    )
+
+
+class ConfigMapVolume(Model):
+    """A ConfigMap in the same namespace whose keys are the files; for examples and tests."""
+
+    name: ConfigMapName = Field(description="Name of the ConfigMap.")
+
+
+class VolumeSource(Model):
+    """Where the files come from: exactly one source."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "[has(self.persistentVolumeClaim), has(self.hostPath), has(self.configMap)]"
+                    ".filter(x, x).size() == 1",
+                    "message": "name exactly one volume: persistentVolumeClaim, hostPath or configMap",
+                }
+            ]
+        }
+    )
+
+    persistent_volume_claim: PersistentVolumeClaim | None = None
+    host_path: HostPath | None = None
+    config_map: ConfigMapVolume | None = None
+
+
+RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^([^/.][^/]*|\.[^./][^/]*)?(/([^/.][^/]*|\.[^./][^/]*))*$")]
+
+
+class OtlpSource(Model):
+    """OTLP-JSON lines (one ExportTraceServiceRequest a line), as the OpenTelemetry collector's file exporter writes."""
+
+    volume: VolumeSource = Field(description="Volume that holds the files.")
+    path: RelativePath = Field(
+        "", description="File, folder or glob below the volume's root, such as traces/*.jsonl. Empty: every file."
+    )
+
+
+class FilesMapping(Model):
+    """Which column (or dotted path) of a row holds what. A row is one step; rows of one trace share `traceId`."""
+
+    trace_id: Column = Field(description="Column with the trace's id.")
+    session_id: Column | None = Field(None, description="Column with the session's id. Absent: the trace's id.")
+    step_id: Column | None = Field(None, description="Column with the step's id. Absent: made from the row's place.")
+    kind: Column | None = Field(None, description="Column with llm, tool or agent. Absent: tool where toolName is set.")
+    name: Column | None = Field(None, description="Column with the step's name.")
+    tool_name: Column | None = Field(None, description="Column with the tool's name.")
+    tool_args: Column | None = Field(None, description="Column with the tool's arguments, as JSON or text.")
+    tool_result: Column | None = Field(None, description="Column with the tool's result, as JSON or text.")
+    input: Column | None = Field(None, description="Column with the user's message or the model's input.")
+    output: Column | None = Field(None, description="Column with the model's output.")
+    start_time: Column = Field(description="Column with the start: RFC 3339 text, or seconds, ms, us or ns since 1970.")
+    end_time: Column | None = Field(None, description="Column with the end. Absent: the start.")
+    status: Column | None = Field(None, description="Column with ok or error.")
+    error_message: Column | None = Field(None, description="Column with the error's text.")
+    outcome: Column | None = Field(None, description="Column with the trace's score, a number or true/false.")
+    agent: Column | None = Field(None, description="Column with the agent's name.")
+    environment: Column | None = Field(None, description="Column with the deployment environment.")
+    metadata: Annotated[list[Column], Field(max_length=32)] = Field(
+        default_factory=list, description="Columns that become metadata of the trace, under their own names."
+    )
+
+
+class FilesSource(Model):
+    """JSONL or Parquet files of one's own, with a column mapping."""
+
+    volume: VolumeSource = Field(description="Volume that holds the files.")
+    path: RelativePath = Field("", description="File, folder or glob below the volume's root. Empty: every file.")
+    format: Literal["jsonl", "parquet"] = Field("jsonl", description="Format of the files.")
+    mapping: FilesMapping = Field(description="Which column holds what.")
+
+
+class TraceBackendSpec(Model):
+    """Exactly one source of traces."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "[has(self.otlp), has(self.files)].filter(x, x).size() == 1",
+                    "message": "name exactly one backend: otlp or files",
+                }
+            ]
+        }
+    )
+
+    otlp: OtlpSource | None = Field(None, description="OTLP-JSON files.")
+    files: FilesSource | None = Field(None, description="JSONL or Parquet files with a column mapping.")
+
+
+class Capabilities(Model):
+    """What the probe found at the backend."""
+
+    files: int = Field(ge=0, description="Files that match.")
+    bytes: int = Field(ge=0, description="Their size in bytes.")
+    traces: int = Field(ge=0, description="Traces in the part that the probe read.")
+    agents: Annotated[list[ShortText], Field(max_length=50)] = Field(
+        default_factory=list, description="Agent names seen."
+    )
+    scores: Annotated[list[ShortText], Field(max_length=50)] = Field(
+        default_factory=list, description="Names of scores seen."
+    )
+    metadata_keys: Annotated[list[ShortText], Field(max_length=100)] = Field(
+        default_factory=list, description="Metadata keys seen."
+    )
+    malformed: int = Field(0, ge=0, description="Lines or rows that could not be read.")
+
+
+class TraceBackendStatus(Model):
+    """What the operator last saw."""
+
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
+    conditions: Conditions = Field(default_factory=list, description="Ready, Reconciling, Stalled.")
+    capabilities: Capabilities | None = Field(None, description="What the last good probe found.")
+    last_probe_time: ShortText | None = Field(
+        None, description="When the last probe ended.", json_schema_extra={"format": "date-time"}
+    )

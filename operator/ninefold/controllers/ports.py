@@ -1,0 +1,41 @@
+"""The two doors of the controllers: what they read through and what they write through.
+
+The operator plugs in the watch cache, the API client and Redis (`ninefold.kube`, `ninefold.store`); the crash tests
+plug in a simulated cluster that dies after the n-th write.
+"""
+
+from typing import Any, Protocol
+
+from ninefold.api.run import ArtifactRef
+from ninefold.controllers.actions import Action, Manifest
+
+
+class ArtifactProblem(Exception):
+    """An artifact cannot be taken. `reason` is ArtifactLost (gone: compute once more) or ArtifactForged (refuse)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Reader(Protocol):
+    """Reads objects as the API server's JSON. Own writes are visible at once; others' within the watch's delay."""
+
+    async def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """One object by kind (`Agent`, `Job`, `ConfigMap`, ...), or None."""
+        ...
+
+    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+        """Objects of a kind in a namespace that carry all the labels, ordered by name."""
+        ...
+
+    async def artifact(self, ref: ArtifactRef) -> bytes:
+        """The bytes behind a reference, checked against digest and length. Raises ArtifactProblem."""
+        ...
+
+
+class Writer(Protocol):
+    """Performs one action; returns the object as stored, where there is one."""
+
+    async def perform(self, action: Action) -> dict[str, Any] | None: ...
