@@ -1,0 +1,305 @@
+"""A real Kubernetes control plane as three child processes: etcd, API server, controller manager.
+
+It is what a cluster has above its nodes: admission, CEL validation, RBAC, server-side apply, watches,
+the Job controller, garbage collection, namespace deletion. It has no scheduler and no node; for
+pods that run, put `testbed.localnode` beside it.
+
+What differs from a production set-up, and why:
+
+- etcd does not fsync: the data never outlives the run, and start-up is several times faster.
+- The controller manager runs the controllers that the tests meet (`CONTROLLERS`), without leader
+  election: fewer idle watches on a small machine, and no lease writes in the audit log.
+- Everything listens on the loopback interface, on ports that were free a moment ago.
+
+What does not differ: TLS with a certificate authority that every kubeconfig names, RBAC as the only
+authorizer, default admission (so `automountServiceAccountToken: false` is what keeps tokens out of
+pods), and signed service-account tokens.
+"""
+
+import base64
+import csv
+import datetime
+import json
+import ssl
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from testbed import audit
+from testbed.binaries import binaries
+from testbed.pki import Authority
+from testbed.processes import Daemon, environment_for_tools, free_port
+
+CONTROLLERS = (
+    "clusterrole-aggregation-controller",
+    "cronjob-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "garbage-collector-controller",
+    "job-controller",
+    "namespace-controller",
+    "node-lifecycle-controller",
+    "persistentvolume-binder-controller",
+    "persistentvolumeclaim-protection-controller",
+    "pod-garbage-collector-controller",
+    "replicaset-controller",
+    "resourcequota-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "statefulset-controller",
+    "ttl-after-finished-controller",
+)
+
+READY_SECONDS = 60.0
+"""Far above the usual two or three seconds: a busy CI machine is slow, not broken."""
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may log in with a bearer token; what they may do is up to RBAC."""
+
+    token: str
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+ADMIN = User(token="testbed-admin", name="admin", groups=("system:masters",))
+
+
+class ControlPlane:
+    """etcd, kube-apiserver and kube-controller-manager, as a context manager.
+
+    `directory` keeps data, keys, logs and kubeconfigs; without one a temporary directory is used
+    and removed at the end. `users` may log in besides `ADMIN`, with exactly the rights that RBAC
+    objects give them.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        users: Iterable[User] = (),
+        port: int | None = None,
+    ) -> None:
+        self._scratch = (
+            None if directory else tempfile.TemporaryDirectory(prefix="ninefold-controlplane-")
+        )
+        self.directory = directory or Path(self._scratch.name if self._scratch else "")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.audit_log = self.directory / "audit.log"
+        self.users = {user.name: user for user in (ADMIN, *users)}
+        self.binaries = binaries()
+        self.authority = Authority(self.directory / "pki")
+        self._trust = ssl.create_default_context(cafile=str(self.authority.certificate_file))
+        self._etcd_port = free_port()
+        self._signing_key = self.authority.signing_key("service-accounts")
+        self._write_inputs()
+        self._etcd = self._daemon("etcd", self._etcd_flags())
+        self._apiserver = self._daemon("kube-apiserver", self._apiserver_flags())
+        self._controllers = self._daemon("kube-controller-manager", self._controller_flags())
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Start all three and wait until the API server says `readyz` and namespaces get accounts."""
+        self._etcd.start()
+        self._apiserver.start()
+        self._apiserver.wait_until(self._ready, READY_SECONDS)
+        self._controllers.start()
+        self._controllers.wait_until(self._default_account_exists, READY_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all three; clients first, so that none logs the loss of its server."""
+        for daemon in (self._controllers, self._apiserver, self._etcd):
+            daemon.stop()
+        if self._scratch:
+            self._scratch.cleanup()
+
+    def restart_apiserver(self) -> None:
+        """Kill the API server, start it on the same data and port, wait until it is ready.
+
+        Every watch and every open request breaks, as when a one-node control plane fails.
+        """
+        self.stop_apiserver()
+        self.start_apiserver()
+
+    def stop_apiserver(self) -> None:
+        """Make the API server unreachable until `start_apiserver`."""
+        self._apiserver.kill()
+
+    def start_apiserver(self) -> None:
+        self._apiserver.start()
+        self._apiserver.wait_until(self._ready, READY_SECONDS)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # ------------------------------------------------------------------ access
+
+    def kubeconfig(self, user: str = "admin") -> Path:
+        """A kubeconfig for `admin` or one of `users`; it names the server's authority."""
+        return self._kubeconfig(user, {"token": self.users[user].token})
+
+    def service_account_kubeconfig(self, namespace: str, name: str, hours: int = 24) -> Path:
+        """A kubeconfig with a real, signed token of an existing service account.
+
+        What a pod of that account would hold: the way to try a chart's RBAC from outside.
+        """
+        token = self.kubectl(
+            "create", "token", name, f"--namespace={namespace}", f"--duration={hours}h"
+        ).stdout.strip()
+        return self._kubeconfig(f"{namespace}.{name}", {"token": token})
+
+    def kubectl(
+        self, *arguments: str, user: str = "admin", stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the control plane's own kubectl; with `check`, a failure raises with what it printed."""
+        command = [
+            str(self.binaries / "kubectl"),
+            f"--kubeconfig={self.kubeconfig(user)}",
+            f"--cache-dir={self.directory / 'kubectl-cache'}",
+            *arguments,
+        ]
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, env=environment_for_tools()
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done
+
+    def audit_writes(
+        self, user: str | None = None, since: datetime.datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The writes that the API server recorded, oldest first; see `testbed.audit`."""
+        return audit.read_writes(self.audit_log, user, since)
+
+    # ------------------------------------------------------------------ pieces
+
+    def _daemon(self, name: str, flags: list[str]) -> Daemon:
+        log = self.directory / f"{name}.log"
+        return Daemon(name, [str(self.binaries / name), *flags], log, environment_for_tools())
+
+    def _write_inputs(self) -> None:
+        """The two files that the API server reads beside its keys."""
+        (self.directory / "audit-policy.json").write_text(json.dumps(audit.POLICY))
+        tokens = self.directory / "tokens.csv"
+        tokens.touch(mode=0o600)
+        with tokens.open("w", newline="") as file:
+            rows = csv.writer(file)
+            for user in self.users.values():
+                rows.writerow([user.token, user.name, user.name, ",".join(user.groups)])
+
+    def _etcd_flags(self) -> list[str]:
+        clients = f"http://127.0.0.1:{self._etcd_port}"
+        peers = f"http://127.0.0.1:{free_port()}"
+        return [
+            f"--data-dir={self.directory / 'etcd'}",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+            f"--listen-client-urls={clients}",
+            f"--advertise-client-urls={clients}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+        ]
+
+    def _apiserver_flags(self) -> list[str]:
+        authority = self.authority
+        certificate, key = authority.server("apiserver")
+        kubelet_certificate, kubelet_key = authority.client("apiserver-to-node", "kube-apiserver")
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--secure-port={self.port}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={key}",
+            f"--client-ca-file={authority.certificate_file}",
+            f"--kubelet-certificate-authority={authority.certificate_file}",
+            f"--kubelet-client-certificate={kubelet_certificate}",
+            f"--kubelet-client-key={kubelet_key}",
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            "--anonymous-auth=false",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-signing-key-file={self._signing_key}",
+            f"--service-account-key-file={self._signing_key}",
+            f"--audit-policy-file={self.directory / 'audit-policy.json'}",
+            f"--audit-log-path={self.audit_log}",
+        ]
+
+    def _controller_flags(self) -> list[str]:
+        user = "system:kube-controller-manager"
+        certificate, key = self.authority.client("kube-controller-manager", user)
+        kubeconfig = self._kubeconfig(
+            "kube-controller-manager", {"client-certificate": certificate, "client-key": key}
+        )
+        return [
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            "--leader-elect=false",
+            "--use-service-account-credentials=true",
+            f"--controllers={','.join(CONTROLLERS)}",
+            f"--root-ca-file={self.authority.certificate_file}",
+            f"--service-account-private-key-file={self._signing_key}",
+        ]
+
+    def _kubeconfig(self, name: str, credentials: dict[str, Any]) -> Path:
+        """Write a kubeconfig as JSON, which is YAML; paths become strings."""
+        path = self.directory / f"{name.replace(':', '-')}.kubeconfig"
+        authority = base64.b64encode(self.authority.certificate_file.read_bytes()).decode()
+        cluster = {"server": self.url, "certificate-authority-data": authority}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "testbed",
+            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": name}}],
+            "clusters": [{"name": "testbed", "cluster": cluster}],
+            "users": [{"name": name, "user": credentials}],
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(document, default=str, indent=1))
+        return path
+
+    def _ready(self) -> bool:
+        return self._get("/readyz") is not None
+
+    def _default_account_exists(self) -> bool:
+        """Pods are refused before their namespace has its `default` account."""
+        return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
+
+    def _get(self, path: str) -> bytes | None:
+        request = urllib.request.Request(
+            self.url + path, headers={"Authorization": f"Bearer {ADMIN.token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
+                body: bytes = answer.read()
+                return body
+        except (urllib.error.URLError, OSError):
+            return None
