@@ -6,9 +6,9 @@ termination message, or a `JobError`. The operator takes only bytes that match, 
 
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ninefold.api.agent import AgentSpec, SuccessRate
 from ninefold.api.base import Model
@@ -42,6 +42,22 @@ class Artifact(Model):
 
     def to_bytes(self) -> bytes:
         return canonical(self.wire())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read an artifact back. Raises ValueError with a sentence that quotes nothing of the content."""
+        try:
+            artifact = cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise ValueError(f"this is no {cls.kind} artifact: {place}: {first['msg']}") from None
+        if artifact.schema_version not in READABLE:
+            raise ValueError(
+                f"the {cls.kind} artifact has schema version {artifact.schema_version}, and this release reads "
+                f"{' and '.join(str(version) for version in READABLE)}: use a jobs image of the operator's release"
+            )
+        return artifact
 
 
 class JobError(Model):
@@ -152,7 +168,9 @@ class AnalysisReport(Artifact):
     traces: int = Field(ge=0, description="Judged traces of all buckets.")
     analysed: int = Field(ge=0, description="Those of the analysis bucket.")
     steps: int = Field(ge=0)
-    losses: dict[str, int] = Field(default_factory=dict, description="What was left out and why: malformed, unjudged, ...")
+    losses: dict[str, int] = Field(
+        default_factory=dict, description="What was left out and why: malformed, unjudged, ..."
+    )
     success: SuccessRate
     patterns: list[Pattern] = Field(default_factory=list, description="By nines lost, worst first.")
     unidentified: list[str] = Field(default_factory=list, description="Contrasts without enough support, as sentences.")
@@ -192,7 +210,9 @@ class Candidate(Model):
 class ProposalSet(Artifact):
     kind: ClassVar[str] = "proposals"
     candidates: list[Candidate] = Field(default_factory=list)
-    refused: list[str] = Field(default_factory=list, description="Edits that were considered and refused, as sentences.")
+    refused: list[str] = Field(
+        default_factory=list, description="Edits that were considered and refused, as sentences."
+    )
     skipped_kinds: list[EditKind] = Field(default_factory=list)
     reflection_tokens: int = Field(0, ge=0)
 
