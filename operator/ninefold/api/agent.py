@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from ninefold.api.base import (
+    Conditions,
     ConfigMapKeyRef,
     ConfigMapName,
-    Conditions,
     Duration,
     Fraction,
     Hash10,
@@ -71,7 +71,10 @@ class Success(Model):
 
 
 class ReplayEndpoint(Model):
-    """The agent's staging endpoint: POST {case_id, input, metadata, components, seed} -> {steps, output, scores, usage}."""
+    """The agent's staging endpoint: POST {case_id, input, metadata, components, seed}.
+
+    It answers {steps, output, scores, usage}.
+    """
 
     url: Url = Field(description="URL that a replayed case is posted to.")
     api_key_secret_ref: SecretKeyRef | None = Field(None, description="Sent as a bearer token.")

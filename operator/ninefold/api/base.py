@@ -36,16 +36,75 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=40, pattern=DNS_LABEL)]
-ConfigMapName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
-Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+def sentence(text: str) -> dict[str, Any]:
+    """For `json_schema_extra` beside a `pattern`: what the API server answers to a text that does not match it."""
+    return {"x-sentence": text}
+
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=40,
+        pattern=DNS_LABEL,
+        json_schema_extra=sentence("write a name of lower-case letters, digits and '-', such as support-agent"),
+    ),
+]
+ConfigMapName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
+        json_schema_extra=sentence("write a name of lower-case letters, digits, '-' and '.', such as support-prompts"),
+    ),
+]
+Key = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        json_schema_extra=sentence("write a key of letters, digits, '-', '_' and '.', such as api-key"),
+    ),
+]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=128)]
 ShortText = Annotated[str, Field(max_length=256)]
 Sentence = Annotated[str, Field(max_length=1024)]
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
-Duration = Annotated[str, Field(max_length=20, pattern=DURATION)]
-Hash10 = Annotated[str, Field(max_length=10, pattern=HASH10)]
-VersionName = Annotated[str, Field(max_length=24, pattern=r"^v[0-9]{1,9}-[0-9a-f]{10}$")]
+Url = Annotated[
+    str,
+    Field(
+        max_length=2048,
+        pattern=r"^https?://[^\s/@]+(/[^\s]*)?$",
+        json_schema_extra=sentence(
+            "write an http:// or https:// URL without user and password; a key goes into a Secret, by apiKeySecretRef"
+        ),
+    ),
+]
+Duration = Annotated[
+    str,
+    Field(
+        max_length=20,
+        pattern=DURATION,
+        json_schema_extra=sentence("write a time of whole numbers with s, m, h or d, such as 90s, 1h30m or 30d"),
+    ),
+]
+Hash10 = Annotated[
+    str,
+    Field(
+        max_length=10,
+        pattern=HASH10,
+        json_schema_extra=sentence("write the version's hash: ten hex digits, such as 0a1b2c3d4e, without the v<N>-"),
+    ),
+]
+VersionName = Annotated[
+    str,
+    Field(
+        max_length=24,
+        pattern=r"^v[0-9]{1,9}-[0-9a-f]{10}$",
+        json_schema_extra=sentence("write the whole name of a version, number and hash, such as v3-0a1b2c3d4e"),
+    ),
+]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -4,10 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ninefold.api.base import MetadataKey, Model, Sentence, ShortText
+from ninefold.api.base import MetadataKey, Model, Sentence, ShortText, sentence
 
 ComponentName = Annotated[
-    str, Field(max_length=128, pattern=r"^(system|(tool|context|fallback)\.[A-Za-z0-9][-._A-Za-z0-9]*)$")
+    str,
+    Field(
+        max_length=128,
+        pattern=r"^(system|(tool|context|fallback)\.[A-Za-z0-9][-._A-Za-z0-9]*)$",
+        json_schema_extra=sentence("a component is called system, tool.<name>, context.<name> or fallback.<name>"),
+    ),
 ]
 EditKind = Literal["Refine", "InjectContext", "Tool", "Fallback", "Example"]
 When = Annotated[dict[MetadataKey, Annotated[str, Field(max_length=512)]], Field(max_length=4)]

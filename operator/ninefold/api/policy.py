@@ -2,12 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from ninefold.api.base import (
     Conditions,
     Duration,
-    Fraction,
     Hash10,
     LocalRef,
     MetadataKey,
@@ -15,6 +14,7 @@ from ninefold.api.base import (
     SecretKeyRef,
     ShortText,
     Url,
+    sentence,
 )
 from ninefold.api.edits import EditKind
 
@@ -23,9 +23,20 @@ class Trigger(Model):
     """When a run starts. A run on demand is an OptimizationRun of your own."""
 
     on_apply: bool = Field(True, description="One run when the policy is new or its spec has changed.")
-    schedule: Annotated[str, Field(min_length=9, max_length=64, pattern=r"^\S+(\s+\S+){4}$")] | None = Field(
-        None, description="Cron expression of five fields, in UTC, such as 0 3 * * *."
-    )
+    schedule: (
+        Annotated[
+            str,
+            Field(
+                min_length=9,
+                max_length=64,
+                pattern=r"^\S+(\s+\S+){4}$",
+                json_schema_extra=sentence(
+                    "write a cron expression of five fields (minute hour day month weekday), such as 0 3 * * *"
+                ),
+            ),
+        ]
+        | None
+    ) = Field(None, description="Cron expression of five fields, in UTC, such as 0 3 * * *.")
 
 
 class PolicyTraces(Model):
@@ -60,9 +71,9 @@ class Proposals(Model):
     """What may be proposed."""
 
     max_candidates: int = Field(4, ge=1, le=16, description="Candidates that replay may race.")
-    kinds: Annotated[list[EditKind], Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
-        Field(default_factory=lambda: ["Refine", "InjectContext"], description="Kinds of edits that may be proposed.")
-    )
+    kinds: Annotated[
+        list[EditKind], Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = Field(["Refine", "InjectContext"], description="Kinds of edits that may be proposed.")
     reflection: Reflection | None = Field(None, description="A model that writes further edits.")
 
 
@@ -103,8 +114,11 @@ class Approval(Model):
     """Whether a person decides last."""
 
     required: bool = Field(False, description="Wait for approval of the proved version before promotion.")
-    versions: Annotated[list[Hash10], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})] = Field(
-        default_factory=list, description="Hashes of versions that Git approves. With kubectl: the run's spec.approval."
+    versions: Annotated[list[Hash10], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})] = (
+        Field(
+            default_factory=list,
+            description="Hashes of versions that Git approves. With kubectl: the run's spec.approval.",
+        )
     )
 
 
@@ -121,7 +135,16 @@ class History(Model):
     other: int = Field(3, ge=0, le=100, description="All other ended runs.")
 
 
-Quantity = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$")]
+Quantity = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$",
+        json_schema_extra=sentence("write a quantity as Kubernetes does, such as 500m, 2 or 1Gi")
+        | {"x-kubernetes-int-or-string": True},
+    ),
+    BeforeValidator(str),  # `cpu: 1` is a number in YAML
+]
 Resources = Annotated[dict[Literal["cpu", "memory", "ephemeral-storage"], Quantity], Field(max_length=3)]
 
 
@@ -135,10 +158,12 @@ class JobResources(Model):
 class Toleration(Model):
     """As in a Pod."""
 
-    key: ShortText | None = None
-    operator: Literal["Exists", "Equal"] | None = None
-    value: ShortText | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    key: ShortText | None = Field(None, description="Key of the taint. Absent, with Exists: every taint.")
+    operator: Literal["Exists", "Equal"] | None = Field(None, description="Equal when absent.")
+    value: ShortText | None = Field(None, description="Value of the taint, for Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="Effect of the taint. Absent: every effect."
+    )
 
 
 class Jobs(Model):
@@ -147,8 +172,12 @@ class Jobs(Model):
     image: Annotated[str, Field(max_length=512)] | None = Field(None, description="Image. Absent: the operator's own.")
     service_account_name: ShortText | None = Field(None, description="Service account; its token is never mounted.")
     resources: JobResources = Field(default_factory=JobResources, description="Requests and limits.")
-    node_selector: Annotated[dict[ShortText, ShortText], Field(max_length=16)] = Field(default_factory=dict)
-    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list)
+    node_selector: Annotated[dict[ShortText, ShortText], Field(max_length=16)] = Field(
+        default_factory=dict, description="Labels that a node must carry."
+    )
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(
+        default_factory=list, description="Taints of nodes that are tolerated."
+    )
     deadline: Duration = Field("2h", description="Longest time that one Job may take.")
     backoff_limit: int = Field(3, ge=0, le=10, description="Pods of one Job that may fail.")
 
@@ -177,16 +206,16 @@ class OptimizationPolicySpec(Model):
         "Suggest", description="Suggest stops after the gate with a proved candidate; Promote delivers it."
     )
     suspend: bool = Field(False, description="No new runs while true; a run under way goes on.")
-    trigger: Trigger = Field(default_factory=Trigger)
-    traces: PolicyTraces = Field(default_factory=PolicyTraces)
-    analysis: Analysis = Field(default_factory=Analysis)
-    proposals: Proposals = Field(default_factory=Proposals)
-    replay: PolicyReplay = Field(default_factory=PolicyReplay)
-    gate: Gate = Field(default_factory=Gate)
-    approval: Approval = Field(default_factory=Approval)
-    budget: Budget = Field(default_factory=Budget)
-    history: History = Field(default_factory=History)
-    jobs: Jobs = Field(default_factory=Jobs)
+    trigger: Trigger = Field(default_factory=Trigger, description="When a run starts.")
+    traces: PolicyTraces = Field(default_factory=PolicyTraces, description="Which part of the history is read.")
+    analysis: Analysis = Field(default_factory=Analysis, description="How patterns are found.")
+    proposals: Proposals = Field(default_factory=Proposals, description="What may be proposed.")
+    replay: PolicyReplay = Field(default_factory=PolicyReplay, description="How candidates are replayed.")
+    gate: Gate = Field(default_factory=Gate, description="What a candidate must show.")
+    approval: Approval = Field(default_factory=Approval, description="Whether a person decides last.")
+    budget: Budget = Field(default_factory=Budget, description="What one run may spend.")
+    history: History = Field(default_factory=History, description="How many ended runs are kept.")
+    jobs: Jobs = Field(default_factory=Jobs, description="How the Jobs of a run are run.")
 
 
 class OptimizationPolicyStatus(Model):

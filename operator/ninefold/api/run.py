@@ -25,7 +25,7 @@ class OptimizationRunSpec(Model):
                 },
                 {
                     "rule": "!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",
-                    "message": "approval is set once: to undo a promotion, name the hash in the Agent's spec.quarantine",
+                    "message": "approval is set once: to undo a promotion, name the hash in the Agent's quarantine",
                 },
             ]
         }
@@ -65,11 +65,11 @@ class CandidateStatus(Model):
 class PatternSummary(Model):
     """One failure pattern, as kubectl shows it; the whole one is in the report."""
 
-    id: ShortText
-    kind: ShortText
+    id: ShortText = Field(description="Id of the pattern, stable over cycles.")
+    kind: ShortText = Field(description="Kind of the pattern, such as ContextGap.")
     nines_lost: float = Field(ge=0, description="Nines that the agent would gain without it.")
     failures: int = Field(ge=0, description="Failed traces that it explains.")
-    summary: Sentence
+    summary: Sentence = Field(description="The pattern as a sentence.")
 
 
 class Figures(Model):
@@ -90,7 +90,11 @@ class OptimizationRunStatus(Model):
 
     observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
     phase: ShortText | None = Field(None, description="For the eye only; decide by conditions.")
-    conditions: Conditions = Field(default_factory=list)
+    conditions: Conditions = Field(
+        default_factory=list,
+        description="TracesAnalyzed, CandidatesProposed, Replayed, ReplayPassed and its parts, Approved, RolledOut, "
+        "Succeeded, and Ready, Reconciling, Stalled.",
+    )
     agent: ShortText | None = Field(None, description="The Agent that this run is about.")
     job_image: Annotated[str, Field(max_length=512)] | None = Field(None, description="Image pinned for all its Jobs.")
     inputs_hash: ShortText | None = Field(None, description="Hash of the ConfigMap <run>-inputs.")
@@ -105,6 +109,10 @@ class OptimizationRunStatus(Model):
         default_factory=list, description="The patterns that cost most, first the worst."
     )
     candidate: CandidateStatus | None = Field(None, description="The frozen candidate.")
-    figures: Figures = Field(default_factory=Figures)
-    start_time: ShortText | None = Field(None, json_schema_extra={"format": "date-time"})
-    completion_time: ShortText | None = Field(None, json_schema_extra={"format": "date-time"})
+    figures: Figures = Field(default_factory=Figures, description="The numbers behind the verdict.")
+    start_time: ShortText | None = Field(
+        None, description="When the operator took the run up.", json_schema_extra={"format": "date-time"}
+    )
+    completion_time: ShortText | None = Field(
+        None, description="When it ended.", json_schema_extra={"format": "date-time"}
+    )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from ninefold.api.base import Conditions, ConfigMapName, Model, ShortText
+from ninefold.api.base import Conditions, ConfigMapName, Model, ShortText, sentence
 
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -18,9 +18,15 @@ class PersistentVolumeClaim(Model):
 class HostPath(Model):
     """A directory of the node, mounted read-only. Refused unless the operator was started with allowHostPath."""
 
-    path: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^/")] = Field(
-        description="Absolute path of the directory on the node."
-    )
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            pattern=r"^(/[^/.][^/]*|/\.[^/.][^/]*)+/?$",
+            json_schema_extra=sentence("write an absolute path below / without '..', such as /var/lib/traces"),
+        ),
+    ] = Field(description="Absolute path of the directory on the node.")
 
 
 class ConfigMapVolume(Model):
@@ -44,12 +50,21 @@ class VolumeSource(Model):
         }
     )
 
-    persistent_volume_claim: PersistentVolumeClaim | None = None
-    host_path: HostPath | None = None
-    config_map: ConfigMapVolume | None = None
+    persistent_volume_claim: PersistentVolumeClaim | None = Field(None, description="A claim in the same namespace.")
+    host_path: HostPath | None = Field(None, description="A directory of the node, where the operator allows it.")
+    config_map: ConfigMapVolume | None = Field(None, description="A ConfigMap in the same namespace.")
 
 
-RelativePath = Annotated[str, Field(max_length=1024, pattern=r"^([^/.][^/]*|\.[^./][^/]*)?(/([^/.][^/]*|\.[^./][^/]*))*$")]
+RelativePath = Annotated[
+    str,
+    Field(
+        max_length=1024,
+        pattern=r"^([^/.][^/]*|\.[^./][^/]*)?(/([^/.][^/]*|\.[^./][^/]*))*$",
+        json_schema_extra=sentence(
+            "write a path below the volume's root, without a leading '/' and without '.' or '..', such as 2026/*.jsonl"
+        ),
+    ),
+]
 
 
 class OtlpSource(Model):
