@@ -15,10 +15,8 @@ Exit codes, which the Job's podFailurePolicy reads:
   `permanent=True`, which a user must mend, and a lost or refused upstream artifact, which the operator must.
 """
 
-import asyncio
 import logging
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +25,10 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from ninefold import logs
-from ninefold.api.artifacts import Artifact, JobError, ProbeInputs, RunInputs, canonical
+from ninefold.api.artifacts import Artifact, ProbeInputs, RunInputs, canonical
 from ninefold.api.run import ArtifactRef
-from ninefold.store import Budget, CallCache, Store, StoreError
+from ninefold.jobs.failures import JobFailure, as_failure, secrets_of
+from ninefold.store import Budget, CallCache, Store
 
 log = logging.getLogger(__name__)
 
@@ -43,18 +42,6 @@ TERMINATION_BYTES = 4096
 AnyArtifact = TypeVar("AnyArtifact", bound=Artifact)
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 Stage = Callable[["JobContext"], Awaitable[Artifact]]
-
-
-class JobFailure(Exception):  # noqa: N818 - the failure of a Job, told to a user; not an error in this program
-    """A stage could not do its work. `reason` is one CamelCase word, `message` a sentence for the condition.
-
-    The message must quote neither trace content nor secrets. `permanent=True` when trying again would say the same.
-    """
-
-    def __init__(self, reason: str, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        told = message.encode(errors="replace").decode()[:3000]
-        self.error = JobError(reason=reason, message=told, permanent=permanent)
 
 
 @dataclass(frozen=True)
@@ -149,12 +136,11 @@ async def execute(stage: Stage, environment: Mapping[str, str], *, bucket: str |
         message = await _produce(stage, environment, bucket, probe)
         code = OK
     except BaseException as raised:  # whatever it was, the operator must be told
-        failure = as_failure(raised, secrets_of(environment))
         message = error = as_failure(raised, secrets_of(environment)).error
         code = GIVE_UP if error.permanent or error.reason in ("ArtifactLost", "ArtifactForged") else RETRY
         log.error("%s: %s", error.reason, error.message, extra={"trail": logs.where(raised), "exit": code})
-    write_termination_message(Path(environment.get("NINEFOLD_TERMINATION_LOG", "/dev/termination-log")), message)
-    return code
+    told = write_termination_message(Path(environment.get("NINEFOLD_TERMINATION_LOG", "/dev/termination-log")), message)
+    return code if told else RETRY
 
 
 async def _produce(stage: Stage, environment: Mapping[str, str], bucket: str | None, probe: bool) -> ArtifactRef:
@@ -173,65 +159,14 @@ async def _produce(stage: Stage, environment: Mapping[str, str], bucket: str | N
         return ref
 
 
-# ---------------------------------------------------------------- failures
-
-
-def as_failure(raised: BaseException, secrets: frozenset[str] = frozenset()) -> JobFailure:
-    """What an exception means to the user. Groups (of a TaskGroup) are opened to the first that says most."""
-    raised = _first(raised)
-    match raised:
-        case JobFailure():
-            return raised
-        case StoreError():
-            return JobFailure(raised.reason, raised.message, permanent=raised.reason == "ArtifactTooLarge")
-        case MemoryError():
-            return JobFailure(
-                "OutOfMemory", "the pod ran out of memory: raise spec.jobs.resources.limits.memory", permanent=False
-            )
-        case asyncio.CancelledError() | KeyboardInterrupt():
-            return JobFailure("Interrupted", "the pod was told to stop before its stage was done", permanent=False)
-    told = scrub(str(raised), secrets)
-    return JobFailure(
-        "InternalError",
-        f"{type(raised).__name__}{': ' + told if told else ''}. This is a fault in Ninefold; the pod's log says where",
-        permanent=False,
-    )
-
-
-def _first(raised: BaseException) -> BaseException:
-    while isinstance(raised, BaseExceptionGroup):
-        ours = raised.subgroup((JobFailure, StoreError))
-        raised = (ours or raised).exceptions[0]
-    return raised
-
-
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|=\S+")
-_CREDENTIALS = re.compile(r"://[^/@\s]*@")
-
-
-def scrub(text: str, secrets: frozenset[str] = frozenset()) -> str:
-    """The first line of an unknown exception's message, at most 200 characters, without what it may quote.
-
-    Exceptions quote the data that they failed on (`KeyError: 'name of a user'`), so whatever is between quotes or
-    behind `=` goes, and so do credentials in URLs and the values of the secrets that were given to this pod.
-    """
-    for secret in secrets:
-        text = text.replace(secret, "…")
-    line = next(iter(text.strip().splitlines()), "")
-    return _QUOTED.sub("…", _CREDENTIALS.sub("://…@", line))[:200]
-
-
-def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
-    """The values of this pod's environment that must never be told."""
-    names = ("NINEFOLD_REDIS_URL", "NINEFOLD_REPLAY_API_KEY", "NINEFOLD_REFLECTION_API_KEY")
-    return frozenset(environment[name] for name in names if environment.get(name))
-
-
 # ---------------------------------------------------------------- termination message
 
 
-def write_termination_message(path: Path, message: BaseModel) -> None:
-    """Write the message in one piece. Nobody may ever see half of it, and a rename cannot replace a mounted file."""
+def write_termination_message(path: Path, message: BaseModel) -> bool:
+    """Write the message in one piece, for nobody may see half of it, and a rename cannot replace a mounted file.
+
+    Returns False, and logs why, when it could not be written.
+    """
     data = _fit(message)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -241,6 +176,8 @@ def write_termination_message(path: Path, message: BaseModel) -> None:
             os.close(descriptor)
     except OSError as error:
         log.error("cannot write the termination message to %s: %s", path, error.strerror)
+        return False
+    return True
 
 
 def _fit(message: BaseModel) -> bytes:
