@@ -5,6 +5,8 @@ the classes below are what both are made of.
 """
 
 from testbed.controlplane import ADMIN, ControlPlane, User
+from testbed.localnode import LocalNode
+from testbed.localnode.images import Image
 from testbed.redis import RedisServer
 
-__all__ = ["ADMIN", "ControlPlane", "RedisServer", "User"]
+__all__ = ["ADMIN", "ControlPlane", "Image", "LocalNode", "RedisServer", "User"]

@@ -23,9 +23,7 @@ POLICY: dict[str, Any] = {
 """One record per finished write. The server refuses the word `*` for verbs, so reads are named."""
 
 
-def read_writes(
-    log: Path, user: str | None = None, since: datetime.datetime | None = None
-) -> list[dict[str, Any]]:
+def read_writes(log: Path, user: str | None = None, since: datetime.datetime | None = None) -> list[dict[str, Any]]:
     """The writes in the log, oldest first, optionally of one user and received at or after `since`.
 
     `since` must carry a time zone. A line that is still being written is left for the next call.
@@ -36,9 +34,7 @@ def read_writes(
     return [event for event in events if _matches(event, user, since)]
 
 
-def _matches(
-    event: dict[str, Any], user: str | None, since: datetime.datetime | None
-) -> bool:
+def _matches(event: dict[str, Any], user: str | None, since: datetime.datetime | None) -> bool:
     if user is not None and event["user"]["username"] != user:
         return False
     received = datetime.datetime.fromisoformat(event["requestReceivedTimestamp"])

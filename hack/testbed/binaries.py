@@ -115,7 +115,7 @@ def _build_into(finished: Path, report: Report) -> None:
 
 def _compile(go: str, package: str, binary: Path, environment: dict[str, str]) -> None:
     command = [go, "build", "-ldflags", _linker_flags(), "-o", str(binary), package]
-    done = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"go build {package} failed:\n{_last_lines(done.stderr, 30)}")
 

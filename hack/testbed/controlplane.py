@@ -25,7 +25,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -86,9 +86,7 @@ class ControlPlane:
         users: Iterable[User] = (),
         port: int | None = None,
     ) -> None:
-        self._scratch = (
-            None if directory else tempfile.TemporaryDirectory(prefix="ninefold-controlplane-")
-        )
+        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-controlplane-")
         self.directory = directory or Path(self._scratch.name if self._scratch else "")
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -160,14 +158,17 @@ class ControlPlane:
         """A kubeconfig for `admin` or one of `users`; it names the server's authority."""
         return self._kubeconfig(user, {"token": self.users[user].token})
 
+    def certificate_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig for any user name at all, proven by a client certificate made on the spot."""
+        certificate, key = self.authority.client(user, user, groups)
+        return self._kubeconfig(user, {"client-certificate": certificate, "client-key": key})
+
     def service_account_kubeconfig(self, namespace: str, name: str, hours: int = 24) -> Path:
         """A kubeconfig with a real, signed token of an existing service account.
 
         What a pod of that account would hold: the way to try a chart's RBAC from outside.
         """
-        token = self.kubectl(
-            "create", "token", name, f"--namespace={namespace}", f"--duration={hours}h"
-        ).stdout.strip()
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", f"--duration={hours}h").stdout.strip()
         return self._kubeconfig(f"{namespace}.{name}", {"token": token})
 
     def kubectl(
@@ -181,15 +182,13 @@ class ControlPlane:
             *arguments,
         ]
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, env=environment_for_tools()
+            command, input=stdin, capture_output=True, text=True, env=environment_for_tools(), check=False
         )
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done
 
-    def audit_writes(
-        self, user: str | None = None, since: datetime.datetime | None = None
-    ) -> list[dict[str, Any]]:
+    def audit_writes(self, user: str | None = None, since: datetime.datetime | None = None) -> list[dict[str, Any]]:
         """The writes that the API server recorded, oldest first; see `testbed.audit`."""
         return audit.read_writes(self.audit_log, user, since)
 
@@ -240,6 +239,7 @@ class ControlPlane:
             f"--kubelet-certificate-authority={authority.certificate_file}",
             f"--kubelet-client-certificate={kubelet_certificate}",
             f"--kubelet-client-key={kubelet_key}",
+            "--kubelet-preferred-address-types=InternalIP",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
             "--anonymous-auth=false",
             "--authorization-mode=RBAC",
@@ -251,11 +251,7 @@ class ControlPlane:
         ]
 
     def _controller_flags(self) -> list[str]:
-        user = "system:kube-controller-manager"
-        certificate, key = self.authority.client("kube-controller-manager", user)
-        kubeconfig = self._kubeconfig(
-            "kube-controller-manager", {"client-certificate": certificate, "client-key": key}
-        )
+        kubeconfig = self.certificate_kubeconfig("system:kube-controller-manager")
         return [
             f"--kubeconfig={kubeconfig}",
             f"--authentication-kubeconfig={kubeconfig}",
@@ -294,9 +290,7 @@ class ControlPlane:
         return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
     def _get(self, path: str) -> bytes | None:
-        request = urllib.request.Request(
-            self.url + path, headers={"Authorization": f"Bearer {ADMIN.token}"}
-        )
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {ADMIN.token}"})
         try:
             with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
                 body: bytes = answer.read()

@@ -66,15 +66,11 @@ class Authority:
         builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         if addresses:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName(addresses), critical=False
-            )
+            builder = builder.add_extension(x509.SubjectAlternativeName(addresses), critical=False)
         certificate = self._write_certificate(self.directory / f"{name}.crt", builder)
         return certificate, self._write_key(name, key)
 
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         """What every certificate has; the key identifiers because Python 3.13 checks for them."""
         now = datetime.datetime.now(datetime.UTC)
         authority = self._key.public_key()
@@ -87,9 +83,7 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + LIFETIME)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False)
         )
 
     def _write_certificate(self, path: Path, builder: x509.CertificateBuilder) -> Path:

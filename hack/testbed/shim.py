@@ -30,6 +30,8 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -55,10 +57,10 @@ def main(command: list[str]) -> int:
         if tether in ready and not os.read(tether, 512):
             _kill_tree(child)
             return 128 + signal.SIGKILL
-        for number in os.read(wakeup, 512) if wakeup in ready else b"":
-            if number == signal.SIGTERM:
+        for caught in os.read(wakeup, 512) if wakeup in ready else b"":
+            if caught == signal.SIGTERM:
                 os.kill(child, signal.SIGTERM)
-            elif number == signal.SIGUSR1:
+            elif caught == signal.SIGUSR1:
                 _kill_tree(child)
                 return 128 + signal.SIGKILL
         status = _reap_until(child)
@@ -101,10 +103,8 @@ def _kill_tree(child: int) -> None:
     """Kill children until there are none: each round adopts the children of those that died."""
     while True:
         for pid in _children() or [-child]:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
@@ -115,8 +115,8 @@ def _children() -> list[int]:
     if not _LINUX:
         return []
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
-            return [int(word) for word in listing.read().split()]
+        listing = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+        return [int(word) for word in listing.split()]
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return []
 

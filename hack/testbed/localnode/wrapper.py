@@ -1,0 +1,109 @@
+"""The local node as a fixture sees it: a child process with a handle for chaos."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from testbed.controlplane import ControlPlane
+from testbed.localnode.images import DEFAULT_IMAGES, Image
+from testbed.localnode.process import PID_FILE
+from testbed.paths import HACK
+from testbed.processes import Daemon, environment_for_tools
+
+READY_SECONDS = 30.0
+
+
+class LocalNode:
+    """Runs `python -m testbed.localnode` beside a `ControlPlane`, as a context manager.
+
+    `images` adds to (or replaces in) the known images, see `testbed.localnode.images`.
+    """
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        images: Mapping[str, Image] | None = None,
+        directory: Path | None = None,
+        name: str = "local-node",
+    ) -> None:
+        self.name = name
+        self._control_plane = control_plane
+        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-localnode-")
+        self.directory = directory or Path(self._scratch.name if self._scratch else "")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._daemon = Daemon(
+            "localnode",
+            [sys.executable, "-m", "testbed.localnode", *self._flags(DEFAULT_IMAGES | dict(images or {}))],
+            self.directory / "localnode.log",
+            environment_for_tools() | {"PYTHONPATH": str(HACK)},
+        )
+
+    def start(self) -> None:
+        """Start the node and wait until it is `Ready` in the API."""
+        self._daemon.start()
+        self._daemon.wait_until(self._ready, READY_SECONDS)
+
+    def stop(self) -> None:
+        """Stop the node; its containers die with it, as in a power cut."""
+        self._daemon.stop()
+        if self._scratch:
+            self._scratch.cleanup()
+
+    def kill(self) -> None:
+        """SIGKILL to the node; `start` brings it back, and it finds its pods' processes gone."""
+        self._daemon.kill()
+
+    def kill_pod(self, namespace: str, name: str) -> int:
+        """SIGKILL to all processes of a pod; its containers end with exit code 137.
+
+        Returns how many containers were running. What follows is up to the restart policy.
+        """
+        pid_files = list(self.directory.glob(f"pods/{namespace}_{name}_*/containers/*/{PID_FILE}"))
+        for pid_file in pid_files:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(int(pid_file.read_text()), signal.SIGUSR1)
+        return len(pid_files)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _flags(self, images: Mapping[str, Image]) -> list[str]:
+        """The node logs in with a certificate of its own, so that audits tell its writes from others."""
+        authority = self._control_plane.authority
+        authority.server("node")
+        mapping = self.directory / "images.json"
+        mapping.write_text(json.dumps({name: image.to_json() for name, image in images.items()}))
+        kubeconfig = self._control_plane.certificate_kubeconfig(self.name, groups=("system:masters",))
+        return [
+            f"--name={self.name}",
+            f"--kubeconfig={kubeconfig}",
+            f"--directory={self.directory}",
+            f"--images={mapping}",
+            f"--keys={authority.directory}",
+        ]
+
+    def _ready(self) -> bool:
+        """Ready conditions outlive a node, so a restarted one also has to have renewed its lease."""
+        query = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+        done = self._control_plane.kubectl("get", "node", self.name, "-o", query, check=False)
+        return done.stdout == "True"
