@@ -1,0 +1,160 @@
+"""The ledger: what must outlive Redis, in one small ConfigMap per Agent.
+
+Redis holds only what can be computed again. What can not, lives here: the highest version number ever given, which
+version is stable and which were before it, quarantined hashes, how often the sealed cases were opened (each opening
+spends a share of alpha) and how many replay calls were paid. Every booking is idempotent by the run's UID, because
+the operator may die after the write and plan it again.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ninefold.api import labels
+from ninefold.api.artifacts import canonical
+from ninefold.api.base import Hash10, Model, ShortText, VersionName
+from ninefold.versions.errors import SealedAlreadyOpened, TamperedVersion
+from ninefold.versions.version import number_of
+
+KEY = "ledger.json"
+KEPT_STABLES = 20
+KEPT_RUNS = 50
+KEPT_QUARANTINE = 1000
+
+
+class SealedOpening(Model):
+    """One use of the sealed cases."""
+
+    run_uid: ShortText
+    candidate: Hash10 = Field(description="Hash of the candidate that was frozen before they were opened.")
+    cycle: int = Field(ge=1, description="Its number in the life of the Agent; sets the share of alpha.")
+    alpha: float | None = Field(None, ge=0, le=1, description="Error rate that this opening spent.")
+
+
+class RunCalls(Model):
+    """Replay calls that one run has paid, by stage."""
+
+    run_uid: ShortText
+    calls: dict[ShortText, Annotated[int, Field(ge=0)]]
+
+
+class Ledger(Model):
+    """Values only: every method returns the ledger that is to be written."""
+
+    schema_version: int = 1
+    last_number: int = Field(0, ge=0, description="Highest N that was ever given.")
+    stable: VersionName | None = Field(None, description="The version that agents are meant to read.")
+    history: list[VersionName] = Field(default_factory=list, description="Stable versions before it, newest first.")
+    quarantine: list[Hash10] = Field(default_factory=list, description="Hashes that must not be served again.")
+    cycles: int = Field(0, ge=0, description="Openings of the sealed cases, ever.")
+    sealed: list[SealedOpening] = Field(default_factory=list, description="The newest openings, oldest first.")
+    replay_calls: int = Field(0, ge=0, description="Replay calls paid, ever.")
+    runs: list[RunCalls] = Field(default_factory=list, description="What the newest runs paid, oldest first.")
+
+    def numbered(self, number: int) -> "Ledger":
+        """With a number that was given out."""
+        return self.model_copy(update={"last_number": max(self.last_number, number)})
+
+    def promoted(self, name: str) -> "Ledger":
+        """With `name` as the stable version; the one before it opens the history."""
+        if name == self.stable:
+            return self
+        before = [self.stable] if self.stable else []
+        history = [v for v in before + self.history if v != name][:KEPT_STABLES]
+        return self.model_copy(update={"stable": name, "history": history}).numbered(number_of(name))
+
+    def quarantined(self, hash10: str) -> "Ledger":
+        """With a hash that must not be served again."""
+        if hash10 in self.quarantine:
+            return self
+        return self.model_copy(update={"quarantine": [*self.quarantine, hash10][-KEPT_QUARANTINE:]})
+
+    def open_sealed(self, run_uid: str, candidate_hash: str, alpha: float | None = None) -> "tuple[Ledger, int]":
+        """Book one use of the sealed cases; returns the ledger and the number of the cycle.
+
+        The same run and candidate get the number they got before. Raises SealedAlreadyOpened when the run comes with
+        another candidate: one candidate is frozen before the sealed cases are opened.
+        """
+        for opening in self.sealed:
+            if opening.run_uid == run_uid:
+                if opening.candidate != candidate_hash:
+                    raise SealedAlreadyOpened(
+                        f"This run opened the sealed cases for candidate {opening.candidate} and cannot open them "
+                        f"for {candidate_hash}: start another run."
+                    )
+                return self, opening.cycle
+        cycle = self.cycles + 1
+        opening = SealedOpening(run_uid=run_uid, candidate=candidate_hash, cycle=cycle, alpha=alpha)
+        return self.model_copy(update={"cycles": cycle, "sealed": [*self.sealed, opening][-KEPT_RUNS:]}), cycle
+
+    def paid(self, run_uid: str, stage: str, calls: int) -> "Ledger":
+        """Book the replay calls that a stage of a run has paid so far, counted from the start of the stage.
+
+        A smaller number than the one booked changes nothing: an artifact that was computed again from the cache
+        paid less, but what was paid stays paid.
+        """
+        booked = self._calls(run_uid)
+        more = calls - booked.get(stage, 0)
+        if more <= 0:
+            return self
+        others = [r for r in self.runs if r.run_uid != run_uid]
+        entry = RunCalls(run_uid=run_uid, calls={**booked, stage: calls})
+        return self.model_copy(update={"replay_calls": self.replay_calls + more, "runs": [*others, entry][-KEPT_RUNS:]})
+
+    def paid_by(self, run_uid: str) -> int:
+        """Replay calls that are booked for a run."""
+        return sum(self._calls(run_uid).values())
+
+    def _calls(self, run_uid: str) -> dict[str, int]:
+        return next((dict(r.calls) for r in self.runs if r.run_uid == run_uid), {})
+
+
+def next_number(existing: Iterable[int], ledger: Ledger) -> int:
+    """One more than the highest number ever given, so that a deleted version's name never comes back."""
+    return max([ledger.last_number, *existing], default=0) + 1
+
+
+def ledger_name(agent_name: str) -> str:
+    return f"{agent_name}-ledger"
+
+
+def ledger_configmap(
+    agent_name: str,
+    namespace: str,
+    ledger: Ledger,
+    *,
+    owner: dict[str, Any] | None = None,
+    resource_version: str | None = None,
+) -> dict[str, Any]:
+    """The ledger's ConfigMap. `resource_version` makes the write conditional on what was read."""
+    metadata: dict[str, Any] = {
+        "name": ledger_name(agent_name),
+        "namespace": namespace,
+        "labels": {labels.AGENT: agent_name, labels.ROLE: "ledger", labels.MANAGED_BY: labels.MANAGER},
+    }
+    if owner:
+        metadata["ownerReferences"] = [owner]
+    if resource_version:
+        metadata["resourceVersion"] = resource_version
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": {KEY: canonical(ledger.wire()).decode()},
+    }
+
+
+def read_ledger(configmap: dict[str, Any] | None) -> Ledger:
+    """The ledger in a ConfigMap; an empty one when there is none. Raises TamperedVersion when it does not parse:
+    an empty ledger in its place would spend alpha and money twice."""
+    if configmap is None:
+        return Ledger()
+    name = configmap["metadata"]["name"]
+    try:
+        return Ledger.model_validate_json((configmap.get("data") or {}).get(KEY) or "")
+    except ValidationError as error:
+        raise TamperedVersion(
+            f"ConfigMap {name} does not hold a ledger under {KEY} ({error.error_count()} errors): restore it from a "
+            f"backup, or delete it to start a new one that counts money and alpha from zero."
+        ) from None

@@ -1,0 +1,53 @@
+"""Adoption: knowing our versions again by what they hold.
+
+After a restore, owner references and status are gone and the ledger may be older than the versions, or missing.
+Versions are therefore recognised by label and by the hash of what they hold, never by who owns them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ninefold.api import labels
+from ninefold.versions.errors import TamperedVersion
+from ninefold.versions.ledger import Ledger
+from ninefold.versions.version import Version, from_configmap
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Versions by name, the ledger brought up to them, and a sentence per ConfigMap that is refused."""
+
+    versions: Mapping[str, Version]
+    ledger: Ledger
+    refused: tuple[str, ...] = ()
+
+
+def adopt(configmaps: Iterable[Mapping[str, Any]], ledger: Ledger, agent_name: str) -> Adopted:
+    """Read an Agent's version ConfigMaps and bring the ledger up to them.
+
+    ConfigMaps without the labels of this Agent's versions are left aside. The ledger learns the highest number; it
+    learns a stable version only when it names none: the newest that is labelled `stable`. What is quarantined by
+    label is quarantined in the ledger, so that a lost ledger never serves it again.
+    """
+    versions: dict[str, Version] = {}
+    refused: list[str] = []
+    for configmap in configmaps:
+        marks = configmap["metadata"].get("labels") or {}
+        if marks.get(labels.ROLE) != "version" or marks.get(labels.AGENT) != agent_name:
+            continue
+        try:
+            version = from_configmap(configmap)
+        except TamperedVersion as error:
+            refused.append(str(error))
+        else:
+            versions[version.name] = version
+    for version in sorted(versions.values(), key=lambda v: v.number):
+        ledger = ledger.numbered(version.number)
+        if version.stage == "quarantined" and ledger.stable is None:
+            ledger = ledger.quarantined(version.hash)
+    if ledger.stable is None:
+        stable = [v for v in versions.values() if v.stage == "stable"]
+        if stable:
+            ledger = ledger.promoted(max(stable, key=lambda v: v.number).name)
+    return Adopted(versions, ledger, tuple(refused))
