@@ -4,10 +4,20 @@ The operator plugs in the watch cache, the API client and Redis (`ninefold.kube`
 plug in a simulated cluster that dies after the n-th write.
 """
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ninefold.api.run import ArtifactRef
 from ninefold.controllers.actions import Action, Manifest
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """What the queue holds: one object to be reconciled."""
+
+    kind: str
+    namespace: str
+    name: str
 
 
 class ArtifactProblem(Exception):
