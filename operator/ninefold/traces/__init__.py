@@ -1,0 +1,23 @@
+"""Backends to one table of steps. `open_backend` reads any source; `collect` makes the `StepTable` of one agent."""
+
+from ninefold.traces.backend import Backend, TracesProblem, Window, open_backend
+from ninefold.traces.buckets import bucket_of
+from ninefold.traces.errors import signature_of
+from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
+
+__all__ = [
+    "MESSAGES",
+    "SCORES",
+    "STEPS",
+    "TRACES",
+    "Backend",
+    "Seen",
+    "StepTable",
+    "TracesProblem",
+    "Window",
+    "bucket_of",
+    "collect",
+    "open_backend",
+    "signature_of",
+    "tabulate",
+]

@@ -1,0 +1,189 @@
+"""The spans of one trace, in order, as one `TraceRecord`.
+
+Order is the tree's: a parent before its children, siblings by start, then those with children, by end and by id.
+Spans whose parent is missing count as `orphan_spans` and stand beside the roots; a cycle of parents is cut at its
+earliest span (`cyclic_parents`); of spans with one id the first stays (`duplicate_spans`).
+
+A tool call is usually told twice or more: by its own span, by the model's message that asks for it, and by the tool
+message in every later turn. It becomes one step. Where no span tells it, the messages alone make the step.
+
+Messages form a tree, as every turn repeats the history before it: a message's hash covers its parent's, so a whole
+history is named by the hash of its last message and each message is stored once.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ninefold.traces.errors import looks_like_error, signature_of
+from ninefold.traces.model import Message, Score, Span, Step, ToolCall, TraceRecord
+
+Messages = dict[str, tuple[str | None, str, str]]
+_TOP = "/top"
+"""Stands for the parent of roots and orphans; no id has a slash."""
+_SYSTEM_ROLES = ("system", "developer")
+
+
+def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
+    """One trace from its spans, of which there is at least one."""
+    ordered = _in_order(spans, losses)
+    messages: Messages = {}
+    told = [s for s in ordered if s.kind is not None]
+    losses["not_genai"] += len(ordered) - len(told)
+    told = _with_calls_of_messages(told)
+    steps = tuple(_step(i, s, messages) for i, s in enumerate(told))
+    agents = [s for s in told if s.kind == "agent"]
+    tops = [ordered[0], *agents, *ordered[1:]]
+    metadata: dict[str, Any] = {}
+    for head in [ordered[0], *agents[:1], *(s for s in ordered if s.parent_id is None)]:
+        metadata = {**head.metadata, **metadata}
+    costs = [s.cost_usd for s in ordered if s.cost_usd is not None]
+    user = _first(s.user_id for s in tops)
+    scores: list[Score] = [score for s in ordered for score in s.scores]
+    return TraceRecord(
+        trace_id=ordered[0].trace_id,
+        session_id=_first(s.session_id for s in tops) or ordered[0].trace_id,
+        user_hash=_hash("user", user) if user else None,
+        agent=_first(s.agent for s in tops) or _first(s.service for s in tops),
+        agent_version=_first(s.agent_version for s in tops),
+        environment=_first(s.environment for s in tops),
+        start_ts=min(s.start for s in ordered),
+        end_ts=max(s.end for s in ordered),
+        cost_usd=sum(costs) if costs else None,
+        metadata=metadata,
+        steps=steps,
+        scores=tuple(sorted(scores, key=lambda s: (s.ts, s.name, s.step_id or ""))),
+        messages=messages,
+    )
+
+
+def _in_order(spans: Iterable[Span], losses: Counter[str]) -> list[Span]:
+    known: dict[str, Span] = {}
+    for span in spans:
+        if span.span_id in known:
+            losses["duplicate_spans"] += 1
+        else:
+            known[span.span_id] = span
+    children: defaultdict[str, list[Span]] = defaultdict(list)
+    parents = {s.parent_id for s in known.values()}
+    for span in sorted(known.values(), key=lambda s: (s.start, s.span_id not in parents, s.end, s.span_id)):
+        if span.parent_id is not None and span.parent_id not in known:
+            losses["orphan_spans"] += 1
+        children[span.parent_id if span.parent_id in known else _TOP].append(span)
+    ordered: list[Span] = []
+    left = dict.fromkeys(s.span_id for group in children.values() for s in group)
+    stack = children[_TOP][::-1]
+    while left:
+        if not stack:  # only spans on a cycle of parents, or below one, are left
+            losses["cyclic_parents"] += 1
+            stack = [min((known[i] for i in left), key=lambda s: (s.start, s.span_id))]
+        span = stack.pop()
+        if span.span_id in left:
+            del left[span.span_id]
+            ordered.append(span)
+            stack += children[span.span_id][::-1]
+    return ordered
+
+
+def _with_calls_of_messages(spans: list[Span]) -> list[Span]:
+    """The spans, tool spans completed from messages, and tool steps added for calls that no span tells."""
+    responses = {i: r for s in spans for m in s.messages for i, r in m.responses}
+    by_id = {s.call_id: s for s in spans if s.kind == "tool" and s.call_id}
+    nameless = [s for s in spans if s.kind == "tool" and not s.call_id]
+    out: list[Span] = []
+    for span in spans:
+        out.append(span)
+        for n, call in enumerate(c for m in span.output for c in m.calls):
+            own = by_id.get(call.call_id) or _take(nameless, call)
+            if own is None:
+                out.append(_from_message(span, n, call))
+                continue
+            own.call_id = own.call_id or call.call_id
+            own.tool_name = own.tool_name or call.name
+            own.args = own.args if own.args is not None else call.args
+    for span in out:
+        if span.kind == "tool" and span.result is None and span.call_id in responses:
+            span.result = responses[span.call_id]
+    return out
+
+
+def _take(nameless: list[Span], call: ToolCall) -> Span | None:
+    """A tool span without an id that is this very call: the same tool and the same arguments."""
+    for span in nameless:
+        if span.tool_name == call.name and span.args in (None, call.args):
+            nameless.remove(span)
+            return span
+    return None
+
+
+def _from_message(asker: Span, n: int, call: ToolCall) -> Span:
+    identity = f"{asker.span_id}/{call.call_id or n}"
+    made = Span(asker.trace_id, identity, asker.end, asker.end, parent_id=asker.span_id, kind="tool", name=call.name)
+    return replace(made, tool_name=call.name, call_id=call.call_id, args=call.args)
+
+
+def _step(index: int, span: Span, messages: Messages) -> Step:
+    assert span.kind is not None
+    history = list(span.messages)
+    system = span.system
+    if system is None and history and history[0].role in _SYSTEM_ROLES:
+        system = history.pop(0).content
+    error = span.error_message
+    failed = span.failed
+    if span.kind == "tool" and span.result:
+        if not failed and looks_like_error(span.result):
+            failed = True
+        if failed and not error:
+            error = span.result
+    said = "\n".join(m.content for m in span.output)
+    return Step(
+        trace_id=span.trace_id,
+        step_idx=index,
+        step_id=span.span_id,
+        parent_id=span.parent_id,
+        kind=span.kind,
+        name=span.name,
+        tool_name=span.tool_name,
+        tool_call_id=span.call_id,
+        tool_args=span.args,
+        tool_result=span.result,
+        messages_in_hash=_store(history, messages),
+        message_out=said or None,
+        system_prompt_hash=_store([Message("system", system)], messages) if system else None,
+        prompt_name=span.prompt_name,
+        prompt_version=span.prompt_version,
+        model=span.model,
+        tokens_in=span.tokens_in,
+        tokens_out=span.tokens_out,
+        cost_usd=span.cost_usd,
+        start_ts=span.start,
+        end_ts=span.end,
+        status="error" if failed else "ok",
+        error_type=span.error_type,
+        error_message=error if failed else None,
+        error_signature=(signature_of(error) if error else span.error_type or "error") if failed else None,
+    )
+
+
+def _store(history: Sequence[Message], messages: Messages) -> str | None:
+    """Stores a history message by message; the hash of its last one names it."""
+    parent: str | None = None
+    for message in history:
+        own = _hash(parent or "", message.role, message.content)
+        messages.setdefault(own, (parent, message.role, message.content))
+        parent = own
+    return parent
+
+
+def _hash(*texts: str) -> str:
+    digest = hashlib.blake2b(digest_size=16, person=b"ninefold")
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((v for v in values if v), None)

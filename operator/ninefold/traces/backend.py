@@ -1,0 +1,71 @@
+"""What every trace backend can do: say what is there, and stream the traces of a window.
+
+A backend is opened from its spec and a root folder (the mounted volume of file backends). It knows nothing of agents,
+outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it streams, the same for all backends.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
+from ninefold.traces.model import TraceRecord
+
+
+@dataclass(frozen=True)
+class Window:
+    """Traces that started at `start` or later, and before `end`; nanoseconds since 1970."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, start: str, end: str) -> "Window":
+        """A window from two RFC 3339 times, as the inputs of a run carry them."""
+        return cls(*(int(datetime.fromisoformat(t).timestamp() * 1e9) for t in (start, end)))
+
+    def holds(self, moment: int) -> bool:
+        return self.start <= moment < self.end
+
+
+class Backend(Protocol):
+    """A source of traces.
+
+    Content never raises: what cannot be read is left out and counted in `losses` under a name (`malformed_lines`,
+    `orphan_spans`, ...). What a user must mend (a missing folder, a wrong credential) raises `TracesProblem`.
+    """
+
+    losses: Counter[str]
+
+    def probe(self) -> Capabilities:
+        """What is there, from a bounded part of it."""
+        ...
+
+    def read(self, window: Window) -> Iterator[TraceRecord]:
+        """Every trace of the window once, whole, its steps in order. Memory is bounded by a part of the input."""
+        ...
+
+
+class TracesProblem(Exception):
+    """The traces cannot be used as the spec says. `reason` is a CamelCase word; the message says what to change."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def open_backend(spec: TraceBackendSpec, root: Path) -> Backend:
+    """The backend that a spec names, over the volume mounted at `root`."""
+    # Imported here because the backends implement this module's protocol.
+    from ninefold.traces.files import MappedFiles  # noqa: PLC0415
+    from ninefold.traces.otlp import OtlpFiles  # noqa: PLC0415
+
+    if spec.otlp is not None:
+        return OtlpFiles(spec.otlp, root)
+    if spec.files is not None:
+        return MappedFiles(spec.files, root)
+    raise TracesProblem("NoBackend", "the TraceBackend names no source: write otlp or files in its spec")

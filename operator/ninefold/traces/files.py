@@ -1,0 +1,177 @@
+"""JSONL or Parquet files of one's own: a row is a step, and a mapping says which column holds what.
+
+A column is named as it stands in the row, or as a dotted path into nested objects (`usage.input`); a name that has
+dots of its own is tried first. Rows of one trace share the trace's id and may stand in any order and any file.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ninefold.api.tracebackend import Capabilities, FilesSource
+from ninefold.traces import genai
+from ninefold.traces.assemble import assemble
+from ninefold.traces.backend import Window
+from ninefold.traces.model import Score, Span, StepKind, TraceRecord
+from ninefold.traces.paths import decode, find_files, lines
+from ninefold.traces.probe import capabilities
+from ninefold.traces.spool import by_trace
+
+_EXPANSION = 8
+"""Compressed columns and gzipped lines take about this much more as rows."""
+_UNITS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
+"""A number since 1970 is ns, us, ms or s by its size: each unit covers the years 1973 to 5138."""
+_KINDS: dict[str, StepKind] = {"llm": "llm", "tool": "tool", "agent": "agent"}
+_BAD = ("error", "failed", "failure", "false")
+Row = dict[str, Any]
+
+
+class MappedFiles:
+    """The `files` backend (see `ninefold.traces.backend.Backend`)."""
+
+    def __init__(self, source: FilesSource, root: Path) -> None:
+        self.losses: Counter[str] = Counter()
+        self._source, self._map, self._root = source, source.mapping, root
+
+    def probe(self) -> Capabilities:
+        files = find_files(self._root, self._source.path, self.losses)
+        return capabilities(files, self._records(files), self.losses)
+
+    def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from self._records(find_files(self._root, self._source.path, self.losses), window)
+
+    def _records(self, files: list[Path], window: Window | None = None) -> Iterator[TraceRecord]:
+        packed = self._source.format == "parquet"
+        size = sum(p.stat().st_size * (_EXPANSION if packed or p.suffix == ".gz" else 1) for p in files)
+        for group in by_trace(self._rows(files), size, self.losses):
+            spans = [s for s in (self._span(r) for r in group) if s]
+            if not spans:
+                continue
+            record = assemble(spans, self.losses)
+            if window is None or window.holds(record.start_ts):
+                yield record
+            else:
+                self.losses["outside_window"] += 1
+
+    def _rows(self, files: list[Path]) -> Iterator[tuple[str, Row]]:
+        for n, path in enumerate(files):
+            read = self._parquet if self._source.format == "parquet" else self._jsonl
+            for place, row in enumerate(read(path)):
+                trace_id = pick(row, self._map.trace_id)
+                if trace_id is None or trace_id == "":
+                    self.losses["rows_without_trace_id"] += 1
+                else:
+                    yield str(trace_id), {"place": f"{n:04d}-{place:012d}", "row": row}
+
+    def _jsonl(self, path: Path) -> Iterator[Row]:
+        for line in lines(path, self.losses):
+            try:
+                row = json.loads(decode(line, self.losses))
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, dict):
+                yield row
+            else:
+                self.losses["malformed_lines"] += 1
+
+    def _parquet(self, path: Path) -> Iterator[Row]:
+        """Rows of a Parquet file, a batch at a time, only the columns that the mapping names."""
+        try:
+            with pq.ParquetFile(path) as file:
+                names = set(file.schema_arrow.names)
+                wanted = {c if c in names else c.split(".")[0] for c in _columns(self._map)} & names
+                for batch in file.iter_batches(batch_size=1024, columns=sorted(wanted)):
+                    yield from ({k: _plain(v) for k, v in row.items()} for row in batch.to_pylist())
+        except (pa.ArrowException, OSError):
+            self.losses["unreadable_files"] += 1
+
+    def _span(self, record: Row) -> Span | None:
+        row, m = record["row"], self._map
+
+        def get(column: str | None) -> Any:
+            return pick(row, column) if column else None
+
+        start = nanos(get(m.start_time))
+        if start is None:
+            self.losses["rows_without_time"] += 1
+            return None
+        tool = get(m.tool_name)
+        step_id = get(m.step_id)
+        span = Span(
+            trace_id=str(get(m.trace_id)),
+            span_id=str(step_id) if step_id is not None else record["place"],
+            start=start,
+            end=max(start, nanos(get(m.end_time)) or start),
+            kind=_KINDS.get(str(get(m.kind)).lower(), "tool" if tool else "llm"),
+            name=str(get(m.name) or tool or ""),
+            tool_name=str(tool) if tool else None,
+            args=genai.text_of(get(m.tool_args)),
+            result=_text(get(m.tool_result)),
+            error_message=_text(get(m.error_message)),
+            session_id=_text(get(m.session_id)),
+            agent=_text(get(m.agent)),
+            environment=_text(get(m.environment)),
+            metadata={c: v for c in m.metadata if (v := pick(row, c)) is not None},
+        )
+        span.failed = span.error_message is not None or str(get(m.status)).lower() in _BAD
+        span.messages = genai.messages_of(get(m.input), self.losses)
+        if (said := get(m.output)) is not None:
+            span.output = genai.messages_of(said, self.losses)
+        if m.outcome and (value := genai.number(get(m.outcome), self.losses)) is not None:
+            span.scores = [Score(m.outcome, value, "column", span.end)]
+        return span
+
+
+def pick(row: Row, column: str) -> Any:
+    """The value of a column, or of a dotted path into nested objects; None where there is none."""
+    if column in row:
+        return row[column]
+    value: Any = row
+    for key in column.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def nanos(value: Any) -> int | None:
+    """Nanoseconds since 1970 of RFC 3339 text (UTC where it names no zone), or of a number in s, ms, us or ns."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str) and not value.replace(".", "", 1).isdigit():
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    else:
+        try:
+            number = float(value)
+            factor = next(f for edge, f in _UNITS if number >= edge)
+            return int(value) * factor if isinstance(value, int) else int(number * factor)
+        except (TypeError, ValueError, OverflowError, StopIteration):
+            return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000) * 1_000
+
+
+def _columns(mapping: Any) -> list[str]:
+    values = [v for v in mapping.model_dump().values() if v]
+    return [c for v in values for c in (v if isinstance(v, list) else [v])]
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has too, so that a row can go through the spool."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, (str, int, float, bool, dict, list, type(None))) else str(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None if value in (None, "") else genai.text_of(value)

@@ -1,0 +1,40 @@
+"""A look at what a backend holds, from its first traces."""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from ninefold.api.tracebackend import Capabilities
+from ninefold.traces.model import TraceRecord
+
+MAX_TRACES = 5_000
+"""Traces that a probe looks at."""
+_MALFORMED = ("malformed_lines", "malformed_rows", "oversized_lines", "unreadable_files")
+
+
+def capabilities(files: list[Path], records: Iterable[TraceRecord], losses: Counter[str]) -> Capabilities:
+    """Names seen in the first MAX_TRACES traces, most frequent first, cut to what a status may carry."""
+    agents: Counter[str] = Counter()
+    scores: Counter[str] = Counter()
+    keys: Counter[str] = Counter()
+    traces = 0
+    for record in islice(records, MAX_TRACES):
+        traces += 1
+        agents.update([record.agent] if record.agent else [])
+        scores.update({s.name for s in record.scores})
+        keys.update(list(record.metadata))
+    return Capabilities(
+        files=len(files),
+        bytes=sum(p.stat().st_size for p in files),
+        traces=traces,
+        agents=most(agents, 50),
+        scores=most(scores, 50),
+        metadata_keys=most(keys, 100),
+        malformed=sum(losses[name] for name in _MALFORMED),
+    )
+
+
+def most(names: Counter[str], limit: int) -> list[str]:
+    """The most frequent names, ties by name, each cut to 256 characters."""
+    return [name[:256] for name, _ in sorted(names.items(), key=lambda kv: (-kv[1], kv[0]))[:limit]]

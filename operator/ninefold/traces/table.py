@@ -1,0 +1,220 @@
+"""One table of steps, whatever the backend: the Arrow schemas, and how a stream of traces is put into them.
+
+`collect` is the only place where an Agent's spec meets its traces: it keeps this agent's, judges each by the score
+that `spec.success` names, and counts what it leaves out. Every analysis starts from a `StepTable`.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+
+from ninefold.api.agent import AgentSpec, Success
+from ninefold.traces.backend import Backend, Window
+from ninefold.traces.model import Score, TraceRecord
+
+_TIME = pa.timestamp("ns", "UTC")
+
+TRACES = pa.schema(
+    [
+        pa.field("trace_id", pa.string(), nullable=False),
+        pa.field("session_id", pa.string(), nullable=False),  # gen_ai.conversation.id; the trace's id without one
+        ("user_hash", pa.string()),
+        ("agent", pa.string()),  # gen_ai.agent.name, else service.name
+        ("agent_version", pa.string()),
+        ("environment", pa.string()),
+        ("task_key", pa.string()),  # value of the metadata key that the Agent names; equal means the same task
+        ("start_ts", _TIME),
+        ("end_ts", _TIME),
+        ("outcome", pa.bool_()),  # whether it succeeded; null when unjudged
+        ("outcome_score", pa.float64()),
+        ("outcome_source", pa.string()),
+        ("cost_usd", pa.float64()),
+        pa.field("metadata", pa.string(), nullable=False),  # JSON object
+    ]
+)
+STEPS = pa.schema(
+    [
+        pa.field("trace_id", pa.string(), nullable=False),
+        pa.field("step_idx", pa.int32(), nullable=False),  # place in the tree's order, from 0
+        pa.field("step_id", pa.string(), nullable=False),
+        ("parent_id", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),  # llm, tool or agent
+        pa.field("name", pa.string(), nullable=False),
+        ("tool_name", pa.string()),
+        ("tool_call_id", pa.string()),
+        ("tool_args", pa.string()),  # canonical JSON, or text
+        ("tool_result", pa.string()),
+        ("messages_in_hash", pa.string()),  # hash of the history's last message, see MESSAGES
+        ("message_out", pa.string()),
+        ("system_prompt_hash", pa.string()),
+        ("prompt_name", pa.string()),
+        ("prompt_version", pa.string()),
+        ("model", pa.string()),
+        ("tokens_in", pa.int64()),
+        ("tokens_out", pa.int64()),
+        ("cost_usd", pa.float64()),
+        ("start_ts", _TIME),
+        ("end_ts", _TIME),
+        pa.field("status", pa.string(), nullable=False),  # ok or error
+        ("error_type", pa.string()),
+        ("error_message", pa.string()),
+        ("error_signature", pa.string()),  # the message masked: equal for equal mistakes
+    ]
+)
+SCORES = pa.schema(
+    [
+        pa.field("trace_id", pa.string(), nullable=False),
+        ("step_id", pa.string()),  # null: about the whole trace
+        pa.field("name", pa.string(), nullable=False),
+        ("value", pa.float64()),
+        pa.field("source", pa.string(), nullable=False),
+        ("ts", _TIME),
+    ]
+)
+MESSAGES = pa.schema(
+    [
+        pa.field("hash", pa.string(), nullable=False),  # over the parent's hash, role and content
+        ("parent_hash", pa.string()),  # the message before it; null: the first
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Names met while reading, all agents included: what a user may have meant when a name was not found."""
+
+    traces: int = 0
+    agents: Counter[str] = field(default_factory=Counter)
+    environments: Counter[str] = field(default_factory=Counter)
+    scores: Counter[str] = field(default_factory=Counter)
+    metadata_keys: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """The traces of one agent in one window. `losses` counts by name what was left out or mended on the way."""
+
+    traces: pa.Table
+    steps: pa.Table
+    scores: pa.Table
+    messages: pa.Table
+    losses: dict[str, int] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
+
+
+def collect(backend: Backend, window: Window, agent: AgentSpec) -> StepTable:
+    """Read a window and keep what is this agent's, judged."""
+    records = backend.read(window)
+    table = tabulate(records, agent, backend.losses)
+    return StepTable(table.traces, table.steps, table.scores, table.messages, nonzero(backend.losses), table.seen)
+
+
+def tabulate(records: Iterable[TraceRecord], agent: AgentSpec, losses: Counter[str]) -> StepTable:
+    """The table of a stream of traces. A trace id that comes twice counts as `duplicate_traces`."""
+    wanted = agent.traces
+    columns = {name: _Rows(schema) for name, schema in _SCHEMAS.items()}
+    seen_traces: set[str] = set()
+    seen_messages: set[str] = set()
+    seen = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    total = 0
+    for record in records:
+        total += 1
+        for counter, names in zip(seen, _names(record), strict=True):
+            counter.update(names)
+        if wanted.agent_name is not None and record.agent != wanted.agent_name:
+            losses["other_agent"] += 1
+        elif wanted.environment is not None and record.environment != wanted.environment:
+            losses["other_environment"] += 1
+        elif record.trace_id in seen_traces:
+            losses["duplicate_traces"] += 1
+        else:
+            seen_traces.add(record.trace_id)
+            columns["traces"].add(_trace_row(record, agent, losses))
+            for step in record.steps:
+                columns["steps"].add(_step_row(step))
+            for s in record.scores:
+                columns["scores"].add((record.trace_id, s.step_id, s.name, s.value, s.source, s.ts))
+            for key, (parent, role, content) in record.messages.items():
+                if key not in seen_messages:
+                    seen_messages.add(key)
+                    columns["messages"].add((key, parent, role, content))
+    tables = {name: rows.table() for name, rows in columns.items()}
+    return StepTable(**tables, losses=nonzero(losses), seen=Seen(total, *seen))
+
+
+def judge(scores: Iterable[Score], success: Success) -> tuple[bool | None, float | None, str | None]:
+    """Outcome, score and its source: the newest score of that name, one about the whole trace before one of a step."""
+    own = [s for s in scores if s.name == success.score and s.value is not None]
+    if not own:
+        return None, None, None
+    last = max(own, key=lambda s: (s.step_id is None, s.ts))
+    assert last.value is not None
+    return last.value >= success.at_least, last.value, last.source
+
+
+def nonzero(losses: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in sorted(losses.items()) if count}
+
+
+def _names(record: TraceRecord) -> tuple[Iterable[str], ...]:
+    agents = [record.agent] if record.agent else []
+    environments = [record.environment] if record.environment else []
+    return agents, environments, {s.name for s in record.scores}, list(record.metadata)
+
+
+def _trace_row(record: TraceRecord, agent: AgentSpec, losses: Counter[str]) -> tuple[Any, ...]:
+    outcome, score, source = judge(record.scores, agent.success)
+    if outcome is None:
+        losses["unjudged"] += 1
+    task = record.metadata.get(agent.traces.task_key) if agent.traces.task_key else None
+    return (
+        record.trace_id,
+        record.session_id,
+        record.user_hash,
+        record.agent,
+        record.agent_version,
+        record.environment,
+        None if task is None else str(task),
+        record.start_ts,
+        record.end_ts,
+        outcome,
+        score,
+        source,
+        record.cost_usd,
+        json.dumps(record.metadata, sort_keys=True, ensure_ascii=False, default=str),
+    )
+
+
+_SCHEMAS = {"traces": TRACES, "steps": STEPS, "scores": SCORES, "messages": MESSAGES}
+_BATCH = 8_192
+_step_row = attrgetter(*STEPS.names)
+
+
+class _Rows:
+    """Rows on their way into a table, turned into Arrow a batch at a time: Python objects take ten times the room."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema, self._rows, self._batches = schema, list[tuple[Any, ...]](), list[pa.RecordBatch]()
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def table(self) -> pa.Table:
+        self._flush()
+        return pa.Table.from_batches(self._batches, self._schema)
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._rows = []
