@@ -5,7 +5,7 @@ it costs time and money but never a decision: those stand in ConfigMaps and cond
 UID (a namesake made later meets nothing of its predecessor) and a TTL (nothing has to be cleaned up).
 """
 
-from ninefold.store._artifacts import ARTIFACT_TTL, MAX_ARTIFACT_BYTES, ArtifactStore, artifact_key
+from ninefold.store._artifacts import ARTIFACT_TTL, MAX_ARTIFACT_BYTES, ArtifactStore
 from ninefold.store._budget import BUDGET_TTL, Budget
 from ninefold.store._cache import ANSWER_TTL, CallCache
 from ninefold.store._connection import Store
@@ -23,5 +23,4 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailableError",
-    "artifact_key",
 ]

@@ -21,14 +21,6 @@ MAX_ARTIFACT_BYTES = 64 * 2**20
 """The operator reads artifacts into its memory; 10,000 replayed cases under 18 arms are about 30 MiB."""
 
 
-def artifact_key(owner_uid: str, run: str, stage: str, attempt: int) -> str:
-    """The key under which one attempt of one stage must write: the operator expects exactly this one.
-
-    `owner_uid` is the Agent's UID (of a probe: the TraceBackend's), `run` the run's UID (of a probe: `probe`).
-    """
-    return f"ninefold:{owner_uid}:artifact:{run}:{stage}:{attempt}"
-
-
 class ArtifactStore:
     """Writes artifacts and reads them back by reference. Errors: `ArtifactError`, `StoreUnavailableError`."""
 

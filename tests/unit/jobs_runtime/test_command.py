@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ninefold.jobs.__main__ import main
-from testbed.redis import RedisServer
+from testbed import RedisServer
 
 OPERATOR = Path(__file__).parents[3] / "operator"
 

@@ -2,12 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbed.redis import RedisServer
+from testbed import RedisServer
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def redis_server() -> Iterator[RedisServer]:
-    """A real server: scripts, expiry and error texts are what is tried here."""
+    """A real server of our own, with a password: scripts, expiry and error texts are what is tried here."""
     with RedisServer(password="p@ss/word") as server:
         yield server
 

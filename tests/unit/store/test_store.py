@@ -13,12 +13,11 @@ from ninefold.store import (
     ArtifactError,
     Store,
     StoreUnavailableError,
-    artifact_key,
 )
+from testbed import RedisServer
 from testbed.processes import free_port
-from testbed.redis import RedisServer
 
-KEY = artifact_key("agent-uid", "run-uid", "analyze", 1)
+KEY = "ninefold:agent-uid:artifact:run-uid:analyze:1"
 
 
 @pytest.fixture
@@ -31,10 +30,6 @@ async def store(redis_server: RedisServer) -> AsyncIterator[Store]:
 def raw(redis_server: RedisServer) -> redis.Redis:
     """Somebody else with access to the same Redis."""
     return redis.Redis.from_url(redis_server.url)
-
-
-def test_the_key_of_an_artifact_carries_the_agent_the_run_the_stage_and_the_attempt() -> None:
-    assert KEY == "ninefold:agent-uid:artifact:run-uid:analyze:1"
 
 
 async def test_an_artifact_comes_back_as_it_was_put(store: Store) -> None:
