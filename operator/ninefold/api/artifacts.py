@@ -227,7 +227,7 @@ WRONG_KEY_CONTROL = "control:wrong-key"
 class Outcome(Model):
     """What one arm did on one case. `success` None: unknown (error, no score); it is missing data, never a pass."""
 
-    success: bool | None
+    success: bool | None = None
     score: float | None = None
     steps: int = 0
     error_steps: int = Field(0, description="Steps that ended in an error.")

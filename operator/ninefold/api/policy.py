@@ -89,6 +89,19 @@ class PolicyReplay(Model):
 class Gate(Model):
     """What a candidate must show before it becomes a version."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.test) || self.test != 'ExactMcNemar' || !has(self.minImprovement)"
+                    " || self.minImprovement == 0.0",
+                    "message": "ExactMcNemar can only show a gain above 0: drop minImprovement, or set test to "
+                    "BettingConfidenceSequence",
+                }
+            ]
+        }
+    )
+
     test: Literal["BettingConfidenceSequence", "ExactMcNemar"] = Field(
         "BettingConfidenceSequence", description="Test of superiority over paired cases, clustered by task."
     )
