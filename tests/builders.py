@@ -1,0 +1,72 @@
+"""Builders: a test case in one line. Additive; every builder gives a valid value whose parts can be named."""
+
+from typing import Any, Literal
+
+from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayReport, ReplayRow, VersionContent
+from ninefold.api.edits import Edit, Receipt
+from ninefold.versions import Version, new_version
+
+SYSTEM = "You book rooms. Use the tool find_room."
+
+
+def an_edit(text: str = "Say the price.", component: str = "system", **rest: Any) -> Edit:
+    return Edit(component=component, kind=rest.pop("kind", "Refine"), text=text, **rest)
+
+
+def a_receipt(**rest: Any) -> Receipt:
+    return Receipt(**{"pattern": "p-1", "summary": "Rooms are named that no result has shown.", **rest})
+
+
+def a_content(*edits: Edit, **components: str) -> VersionContent:
+    """Components by keyword (`tool_search` stands for `tool.search`); without any: one system prompt."""
+    texts = {name.replace("_", ".", 1): text for name, text in components.items()} or {"system": SYSTEM}
+    return VersionContent(components=texts, edits=list(edits))
+
+
+def a_version(
+    number: int = 1, *edits: Edit, parent: str | None = None, baseline: VersionContent | None = None
+) -> Version:
+    """A version that adds edits to a baseline."""
+    base = baseline or a_content()
+    content = VersionContent(components=base.components, edits=[*base.edits, *edits])
+    return new_version(number, content, base, parent=parent)
+
+
+def an_outcome(success: bool | None, **rest: Any) -> Outcome:
+    return Outcome(success=success, steps=3, tokens=rest.pop("tokens", 0 if success is None else 100), **rest)
+
+
+def replay_rows(
+    wins: int = 0,
+    losses: int = 0,
+    both: int = 0,
+    neither: int = 0,
+    *,
+    arm: str = "c1",
+    start: int = 0,
+    intent: str | None = None,
+    cluster: str | None = None,
+) -> list[ReplayRow]:
+    """Rows under baseline, one arm and a null edit that changes nothing; a cluster each, unless one is named."""
+    pairs = [(False, True)] * wins + [(True, False)] * losses + [(True, True)] * both + [(False, False)] * neither
+    return [
+        ReplayRow(
+            case_id=f"case-{n}",
+            cluster=cluster or f"task-{n}",
+            intent=intent,
+            outcomes={
+                BASELINE: an_outcome(before),
+                NULL_CONTROL: an_outcome(before),
+                arm: an_outcome(after),
+            },
+        )
+        for n, (before, after) in enumerate(pairs, start)
+    ]
+
+
+def a_replay(rows: list[ReplayRow], bucket: Literal["selection", "sealed"] = "sealed", **rest: Any) -> ReplayReport:
+    """A report over these rows whose prompts are small."""
+    arms = list(dict.fromkeys(arm for row in rows for arm in row.outcomes))
+    return ReplayReport(
+        bucket=bucket, arms=arms, rows=rows, prompt_tokens=rest.pop("prompt_tokens", dict.fromkeys(arms, 50)), **rest
+    )
