@@ -17,7 +17,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 HASH10 = r"^[0-9a-f]{10}$"
-DURATION = r"^([0-9]{1,6}(s|m|h|d))+$"
+DURATION = r"^([0-9]{1,6}[smhd])*0*[1-9][0-9]{0,5}[smhd]([0-9]{1,6}[smhd])*$"
+"""Whole numbers with units, at least one of them above zero."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -86,13 +87,15 @@ Duration = Annotated[
     Field(
         max_length=20,
         pattern=DURATION,
-        json_schema_extra=sentence("write a time of whole numbers with s, m, h or d, such as 90s, 1h30m or 30d"),
+        json_schema_extra=sentence(
+            "write a time above zero, in whole numbers with s, m, h or d, such as 90s, 1h30m or 30d"
+        ),
     ),
 ]
 Hash10 = Annotated[
     str,
     Field(
-        max_length=10,
+        max_length=64,  # longer than the pattern, so that a whole version name is answered with the sentence
         pattern=HASH10,
         json_schema_extra=sentence("write the version's hash: ten hex digits, such as 0a1b2c3d4e, without the v<N>-"),
     ),
@@ -100,7 +103,7 @@ Hash10 = Annotated[
 VersionName = Annotated[
     str,
     Field(
-        max_length=24,
+        max_length=64,
         pattern=r"^v[0-9]{1,9}-[0-9a-f]{10}$",
         json_schema_extra=sentence("write the whole name of a version, number and hash, such as v3-0a1b2c3d4e"),
     ),

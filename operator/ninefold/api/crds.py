@@ -6,7 +6,8 @@ pydantic speaks JSON Schema 2020-12, the API server a *structural* subset of Ope
 - `$ref` is inlined and `X | None` becomes an optional X, for an absent field and a null one are the same to us;
 - `exclusiveMinimum: n` becomes `minimum: n, exclusiveMinimum: true`; `propertyNames` becomes a CEL rule;
 - in a spec, a `pattern` becomes a CEL rule that carries the sentence of its type (`x-sentence`), because the server's
-  own message for a pattern is the regular expression; in a status, which no user writes, it stays a pattern;
+  own message for a pattern is the regular expression, and so do the bounds of a fraction, which its message cuts to
+  whole numbers ("less than or equal to 0" for 0.2); in a status, which no user writes, both stay what they are;
 - a nested object whose fields all have defaults gets `default: {}`, so that `kubectl get -o yaml` shows what holds;
 - a status has no defaults: the operator compares what it would write with what is there.
 
@@ -248,7 +249,10 @@ class _Rewriter:
         if source.get("x-kubernetes-int-or-string"):
             target.pop("type")
             target["anyOf"] = [{"type": "integer"}, {"type": "string"}]
-        self._bounds(source, target)
+        if source.get("type") == "number" and not self._status:
+            target = {key: value for key, value in target.items() if key not in {"minimum", "maximum"}}
+        else:
+            self._exclusive_bounds(source, target)
         if "items" in source:
             target["items"] = self.rewrite(source["items"])
         if isinstance(source.get("additionalProperties"), dict):
@@ -288,7 +292,7 @@ class _Rewriter:
             child["default"] = {}
         return child
 
-    def _bounds(self, source: Schema, target: Schema) -> None:
+    def _exclusive_bounds(self, source: Schema, target: Schema) -> None:
         for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
             if exclusive in source:
                 target[bound] = source[exclusive]
@@ -301,6 +305,8 @@ class _Rewriter:
         if "pattern" in source and not self._status:
             text = "string(self)" if source.get("x-kubernetes-int-or-string") else "self"
             rules.append({"rule": f"{text}.matches(r'{source['pattern']}')", "message": source["x-sentence"]})
+        if source.get("type") == "number" and not self._status:
+            rules += _fraction(source)
         keys = source.get("propertyNames", {})
         if "enum" in keys:
             allowed = f"{', '.join(keys['enum'][:-1])} and {keys['enum'][-1]}"
@@ -311,6 +317,25 @@ class _Rewriter:
             rule = f"self.all(k, k.size() >= {keys.get('minLength', 0)} && k.size() <= {keys['maxLength']})"
             rules.append({"rule": rule, "message": f"write keys of {sizes} characters"})
         return rules
+
+
+BOUNDS = (
+    ("minimum", ">=", "at least"),
+    ("exclusiveMinimum", ">", "above"),
+    ("maximum", "<=", "at most"),
+    ("exclusiveMaximum", "<", "below"),
+)
+
+
+def _fraction(source: Schema) -> list[Schema]:
+    """The bounds of a number as one rule: `self > 0.0 && self <= 0.2`, "write a number above 0 and at most 0.2"."""
+    bounds = [(sign, words, source[key]) for key, sign, words in BOUNDS if key in source]
+    if not bounds:
+        return []
+    rule = " && ".join(f"self {sign} {float(bound)}" for sign, _, bound in bounds)
+    return [
+        {"rule": rule, "message": "write a number " + " and ".join(f"{words} {bound:g}" for _, words, bound in bounds)}
+    ]
 
 
 def rendered() -> dict[str, str]:

@@ -59,7 +59,7 @@ RelativePath = Annotated[
     str,
     Field(
         max_length=1024,
-        pattern=r"^([^/.][^/]*|\.[^./][^/]*)?(/([^/.][^/]*|\.[^./][^/]*))*$",
+        pattern=r"^([^/.][^/]*|\.[^./][^/]*)?$|^([^/.][^/]*|\.[^./][^/]*)(/([^/.][^/]*|\.[^./][^/]*))*/?$",
         json_schema_extra=sentence(
             "write a path below the volume's root, without a leading '/' and without '.' or '..', such as 2026/*.jsonl"
         ),
