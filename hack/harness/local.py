@@ -7,18 +7,19 @@ instead, so it may do what the chart's RBAC lets it do and nothing else.
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import yaml
-from testbed import ControlPlane, LocalNode, RedisServer
-from testbed.paths import REPOSITORY
-from testbed.processes import Daemon, environment_for_tools, free_port
 
 from harness.follow import Say
 from harness.kubectl import Kubectl, Manifest
+from testbed import ControlPlane, LocalNode, RedisServer
+from testbed.paths import REPOSITORY
+from testbed.processes import Daemon, environment_for_tools, free_port
 
 SYSTEM = "ninefold-system"
 """Namespace that the chart is rendered for."""
@@ -50,15 +51,11 @@ class LocalCluster:
     ) -> None:
         self._stack.close()
 
-    def daemon(self, name: str, module: str, *arguments: str, **environment: str) -> Daemon:
-        """Start `python -m MODULE` beside the cluster; it ends with it."""
+    def start(self, name: str, command: Sequence[str], **environment: str) -> Daemon:
+        """Start a program beside the cluster, with this checkout importable; it ends with the cluster."""
         paths = f"{REPOSITORY / 'operator'}:{REPOSITORY / 'hack'}"
-        daemon = Daemon(
-            name,
-            [sys.executable, "-m", module, *arguments],
-            self.directory / f"{name}.log",
-            environment_for_tools() | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"} | environment,
-        )
+        ours = {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+        daemon = Daemon(name, command, self.directory / f"{name}.log", environment_for_tools() | ours | environment)
         daemon.start()
         self._stack.callback(daemon.stop)
         return daemon
@@ -90,9 +87,9 @@ class LocalCluster:
 
     def _operator(self, account: str) -> Daemon:
         login = self.control_plane.service_account_kubeconfig(SYSTEM, account)
-        return self.daemon(
+        return self.start(
             "operator",
-            "ninefold.controllers",
+            [sys.executable, "-m", "ninefold.controllers"],
             KUBECONFIG=str(login),
             NINEFOLD_REDIS_URL=self.redis.url,
             NINEFOLD_JOBS_REDIS_URL=self.redis.url,

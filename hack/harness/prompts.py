@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from harness.kubectl import Kubectl
 from ninefold.client import Prompts
 from testbed.localnode.volumes import publish
-
-from harness.kubectl import Kubectl
 
 
 def mounted(kubectl: Kubectl, config_map: str, directory: Path) -> Prompts:
