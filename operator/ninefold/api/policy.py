@@ -247,3 +247,8 @@ class OptimizationPolicyStatus(Model):
     applied_generation: int | None = Field(
         None, ge=0, description="Generation for which the run of trigger.onApply was created."
     )
+    applied_hash: ShortText | None = Field(
+        None,
+        description="Hash of the spec for which that run was created, without approval, history, suspend and trigger: "
+        "to change these starts no run.",
+    )

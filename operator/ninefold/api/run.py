@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from ninefold.api.agent import SuccessRate
 from ninefold.api.base import Conditions, Fraction, Hash10, LocalRef, Model, Sentence, ShortText
 
 JobStage = Literal["analyze", "propose", "replay-selection", "replay-sealed"]
@@ -110,6 +111,10 @@ class OptimizationRunStatus(Model):
     )
     candidate: CandidateStatus | None = Field(None, description="The frozen candidate.")
     figures: Figures = Field(default_factory=Figures, description="The numbers behind the verdict.")
+    success: SuccessRate | None = Field(None, description="Success in the traces that were analysed.")
+    baseline_version: ShortText | None = Field(
+        None, description="The version that was served when the run started, and that its candidates extend."
+    )
     start_time: ShortText | None = Field(
         None, description="When the operator took the run up.", json_schema_extra={"format": "date-time"}
     )

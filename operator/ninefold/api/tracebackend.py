@@ -155,3 +155,7 @@ class TraceBackendStatus(Model):
     last_probe_time: ShortText | None = Field(
         None, description="When the last probe ended.", json_schema_extra={"format": "date-time"}
     )
+    probed_generation: int | None = Field(None, ge=0, description="Generation of the spec that the last probe read.")
+    failed_probes: int | None = Field(
+        None, ge=0, description="Probes of this generation that failed since the last good one; pauses grow with it."
+    )
