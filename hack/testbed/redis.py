@@ -106,6 +106,7 @@ class RedisServer:
             f"dir {self.directory}",
             'save ""',
             "appendonly no",
+            "set-proc-title no",
             *([f'requirepass "{self._password}"'] if self._password else []),
         ]
         path = self.directory / "redis.conf"
