@@ -11,72 +11,70 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from demo import live, show
 from demo.background import AlreadyRunning, Lock, leave_running, stop
 from demo.local import LocalPlace
-from demo.loop import Place, close_the_loop
+from demo.loop import NAMESPACE, Place, close_the_loop
 from harness.follow import NotClosed, Say
 from harness.kubectl import KubectlError
 from harness.local import LocalCluster
 from harness.prompts import mounted
 from testbed.paths import REPOSITORY
 
-DIRECTORY = REPOSITORY / ".demo"
-LOCK = REPOSITORY / ".demo.lock"
 LIVE_SEED = 1_000
 
 
 def main() -> int:
     options = _options()
+    home: Path = options.directory
     try:
-        stopped = stop(LOCK)
+        stopped = stop(home / "lock")
+        if options.stop:
+            shutil.rmtree(home, ignore_errors=True)
+            return 0
+        lock = Lock(home / "lock")
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return 1
-    if options.stop:
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
-        LOCK.unlink(missing_ok=True)
-        return 0
     say = _teller()
     if stopped:
         say("ended the demo that was still running")
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return _local(options, say)
+        return _local(lock, home / "run", options, say)
     except (NotClosed, KubectlError) as error:
-        print(f"The loop did not close: {error}\nLogs: {DIRECTORY}", file=sys.stderr)
+        print(f"The loop did not close: {error}\nLogs: {home / 'run'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing is left running", file=sys.stderr)
         return 130
 
 
-def _local(options: argparse.Namespace, say: Say) -> int:
-    lock = Lock(LOCK)
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir()
-    with LocalCluster(DIRECTORY, say) as cluster:
-        place = LocalPlace(cluster)
-        _play(place, say, options.deadline)
+def _local(lock: Lock, directory: Path, options: argparse.Namespace, say: Say) -> int:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    with LocalCluster(directory, say) as cluster:
+        _play(LocalPlace(cluster), directory / "mounted", say, options.deadline)
         if options.down:
             return 0
         print(
             f"\nEverything is still up. Look around with\n"
             f"  export KUBECONFIG={cluster.kubeconfig}\n"
-            f"  {cluster.control_plane.binaries / 'kubectl'} -n shop describe nfr\n"
-            f"Logs: {DIRECTORY}. End it with `make clean`."
+            f"  {cluster.control_plane.binaries / 'kubectl'} -n {NAMESPACE} describe nfr\n"
+            f"Logs: {directory}. End it with `make clean`."
         )
         leave_running(lock)
     return 0
 
 
-def _play(place: Place, say: Say, deadline: float) -> None:
+def _play(place: Place, mount: Path, say: Say, deadline: float) -> None:
     kubectl, run = close_the_loop(place, say, deadline)
     out = show.console()
     show.show(out, kubectl, run)
-    prompts = mounted(kubectl, "shop-support-prompts", DIRECTORY / "mounted")
+    prompts = mounted(kubectl, "shop-support-prompts", mount)
     baseline = show.versions(kubectl, run["status"]["agent"])[0].content.components
     cases = live.fresh_cases(LIVE_SEED)
     before = live.success(place.url, cases, lambda _: baseline)
@@ -92,6 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cluster", choices=["local"], default="local")
     parser.add_argument("--down", action="store_true", help="leave nothing running at the end")
     parser.add_argument("--deadline", type=float, default=600, help="seconds within which the run must end")
+    parser.add_argument("--directory", type=Path, default=REPOSITORY / ".demo", help="for logs and data")
     parser.add_argument("--stop", action="store_true", help="end what an earlier demo left running")
     return parser.parse_args()
 
