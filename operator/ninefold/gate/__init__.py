@@ -1,0 +1,10 @@
+"""Paired outcomes of a sealed replay to verdicts: is the frozen candidate proved better, and harmless?
+
+Pure and standard library only (besides the API's models): it runs in the operator. `docs/gate.md` has the statistics.
+"""
+
+from ninefold.gate.chain import CHAIN, GateResult, evaluate
+from ninefold.gate.checks import Verdict
+from ninefold.gate.evidence import GateInput, alpha_of
+
+__all__ = ["CHAIN", "GateInput", "GateResult", "Verdict", "alpha_of", "evaluate"]

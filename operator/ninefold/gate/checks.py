@@ -1,0 +1,184 @@
+"""The checks of the gate: each looks at the evidence and returns one verdict, with the value and the threshold.
+
+True lets the candidate through, False stops it, Unknown says that this replay cannot tell. Texts that come from traces
+(intents, errors of the endpoint) are shortened and quoted before they stand in a message: they are data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ninefold.api.policy import Gate
+from ninefold.gate import betting, mcnemar
+from ninefold.gate.evidence import INTENT_PAIRS, Evidence
+from ninefold.pairing import Sample
+
+MISSING_AT_MOST = 0.2
+"""Share of replayed cases that may lack an outcome. Above, the endpoint was down rather than a case hard."""
+_NAMED = 8
+"""Intents that a message names; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A condition in the making: what one check found."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+
+
+Check = Callable[[Evidence], Verdict]
+
+
+def improved(evidence: Evidence) -> Verdict:
+    """Superiority: the lower bound of the gain is above what the policy requires."""
+    if lack := shortfall(evidence, evidence.overall):
+        return Verdict("Improved", "Unknown", "Inconclusive", lack)
+    sample, required = evidence.overall, evidence.given.gate.min_improvement
+    bound = gain_bound(sample, evidence.given.gate, evidence.alpha)
+    passed = bound > required
+    message = (
+        f"success {sample.reference:.3f} → {sample.success:.3f}, {_pp(sample.gain)}, "
+        f"bound {_pp(bound)} {'>' if passed else '≤'} {required * 100:.1f} pp required, {_size(sample)}, "
+        f"alpha {evidence.alpha:.3g} (cycle {evidence.given.cycle})"
+    )
+    if stopped := evidence.given.report.stopped:
+        message += f"; replay stopped early: {_quoted(stopped, 200)}"
+    return Verdict("Improved", "True", "BoundAboveRequired", message) if passed else _not_improved(message)
+
+
+def no_regression(evidence: Evidence) -> Verdict:
+    """Non-inferiority: overall it is shown, and no intent with enough pairs is shown to lose more than the margin."""
+    if lack := shortfall(evidence, evidence.overall):
+        return Verdict("NoRegression", "Unknown", "Inconclusive", lack)
+    margin = evidence.given.gate.non_inferiority_margin
+    bound = betting.lower_bound(evidence.overall.means, evidence.alpha)
+    if bound <= -margin:
+        message = f"overall bound {_pp(bound)} ≤ {_pp(-margin)} allowed, {_size(evidence.overall)}"
+        return Verdict("NoRegression", "False", "LossNotExcluded", message)
+    if harmed := [harm for name, sample in evidence.intents if (harm := _harm(evidence, name, sample))]:
+        return Verdict("NoRegression", "False", "IntentHarmed", "; ".join(harmed[:_NAMED]))
+    message = f"overall bound {_pp(bound)} > {_pp(-margin)} allowed, {_size(evidence.overall)}{_intents(evidence)}"
+    return Verdict("NoRegression", "True", "NotInferior", message)
+
+
+def within_budget(evidence: Evidence) -> Verdict:
+    """The largest rendered prompt fits, and a case does not cost many more tokens than under the baseline."""
+    gate, sample = evidence.given.gate, evidence.overall
+    limit = min((n for n in (gate.max_prompt_tokens, evidence.given.context_window) if n), default=None)
+    prompt = evidence.prompt_tokens
+    if prompt is None:
+        return Verdict("WithinBudget", "Unknown", "Inconclusive", "the replay does not say how large the prompts were")
+    if limit and prompt > limit:
+        message = f"largest rendered prompt {prompt} tokens > {limit} allowed"
+        return Verdict("WithinBudget", "False", "PromptTooLarge", message)
+    parts = [f"largest rendered prompt {prompt} tokens" + (f" ≤ {limit} allowed" if limit else ", no limit set")]
+    if not sample.tokens_reference:
+        parts.append("the endpoint reports no usage, so tokens per case are not compared")
+        return Verdict("WithinBudget", "True", "WithinLimits", "; ".join(parts))
+    ratio = sample.tokens_arm / sample.tokens_reference
+    over = ratio > gate.max_token_ratio
+    parts.append(f"tokens per case × {ratio:.2f} {'>' if over else '≤'} × {gate.max_token_ratio:.2f} allowed")
+    return Verdict(
+        "WithinBudget", "False" if over else "True", "TooManyTokens" if over else "WithinLimits", "; ".join(parts)
+    )
+
+
+def controls_silent(evidence: Evidence) -> Verdict:
+    """Neither a null edit nor the candidate's facts under a wrong key gain anything that could be proved."""
+    controls = [("null edit", evidence.null)]
+    if evidence.wrong_key is not None:
+        controls.append(("facts under a wrong key", evidence.wrong_key))
+    heard = []
+    for name, sample in controls:
+        if lack := shortfall(evidence, sample):
+            return Verdict("ControlsSilent", "Unknown", "Inconclusive", f"{name}: {lack}")
+        bound = gain_bound(sample, evidence.given.gate, evidence.alpha)
+        heard.append(f"{name} {_pp(sample.gain)}, bound {_pp(bound)} {'>' if bound > 0 else '≤'} 0.0 pp")
+        if bound > 0:
+            message = f"{heard[-1]}, {_size(sample)}: what cannot help seems to help, so no gain here can be trusted"
+            return Verdict("ControlsSilent", "False", "ControlWon", message)
+    if evidence.wrong_key is None:
+        heard.append("no wrong-key control, for it needs two conditions with texts of their own")
+    return Verdict("ControlsSilent", "True", "Silent", "; ".join(heard))
+
+
+def shortfall(evidence: Evidence, sample: Sample) -> str | None:
+    """Why this sample cannot carry a verdict, as a sentence; None when it can."""
+    report, least = evidence.given.report, evidence.given.gate.min_pairs
+    if report.bucket != "sealed":
+        return f"this replay is of the {report.bucket} bucket, and only sealed cases can prove anything"
+    why = f" ({', '.join(f'{_quoted(error, 120)} × {n}' for error, n in sample.errors)})" if sample.errors else ""
+    unknown = sample.replayed - sample.pairs
+    if sample.missing > MISSING_AT_MOST:
+        return (
+            f"{unknown} of {sample.replayed} replayed cases ({sample.missing:.0%} > {MISSING_AT_MOST:.0%} allowed) "
+            f"have no outcome in both arms{why}"
+        )
+    if sample.pairs < least:
+        return f"{sample.pairs} paired cases < {least} required, {unknown} more without an outcome{why}"
+    alone, reference = sample.unknown_arm_only, sample.unknown_reference_only
+    p = mcnemar.p_value(alone, reference)
+    if p <= evidence.given.gate.alpha:
+        return (
+            f"{alone} cases have no outcome under {sample.arm} alone and {reference} under the baseline alone "
+            f"(p {p:.2g} ≤ {evidence.given.gate.alpha:.2g}), so leaving them out would flatter it{why}"
+        )
+    return None
+
+
+def gain_bound(sample: Sample, gate: Gate, alpha: float) -> float:
+    """Lower bound of the gain, in -1..1, by the test that the policy names."""
+    if gate.test == "BettingConfidenceSequence":
+        return betting.lower_bound(sample.means, alpha)
+    wins, losses = sum(x > 0 for x in sample.means), sum(x < 0 for x in sample.means)
+    return mcnemar.lower_bound(wins, losses, sample.clusters, alpha)
+
+
+def _not_improved(message: str) -> Verdict:
+    return Verdict("Improved", "False", "NotImproved", message)
+
+
+def _harm(evidence: Evidence, name: str, sample: Sample) -> str | None:
+    """A sentence if the intent is shown to lose more than the margin.
+
+    At the policy's whole alpha, neither divided over cycles nor over intents: a false alarm costs a candidate, a missed
+    one costs users.
+    """
+    if sample.pairs < INTENT_PAIRS:
+        return None
+    margin, bound = (
+        evidence.given.gate.non_inferiority_margin,
+        betting.upper_bound(sample.means, evidence.given.gate.alpha),
+    )
+    if bound >= -margin:
+        return None
+    return f"{_quoted(name)} {_pp(sample.gain)}, upper bound {_pp(bound)} < {_pp(-margin)} allowed, {_size(sample)}"
+
+
+def _intents(evidence: Evidence) -> str:
+    shown = [_quoted(name) for name, sample in evidence.intents if sample.pairs >= INTENT_PAIRS]
+    small = [f"{_quoted(name)} {sample.pairs}" for name, sample in evidence.intents if sample.pairs < INTENT_PAIRS]
+    said = f"; no harm shown in {_listed(shown)}" if shown else ""
+    return said + (f"; Unproven (fewer than {INTENT_PAIRS} pairs): {_listed(small)}" if small else "")
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _size(sample: Sample) -> str:
+    return f"{sample.pairs} paired cases in {sample.clusters} clusters"
+
+
+def _pp(share: float) -> str:
+    return f"{share * 100:+.1f} pp"
+
+
+def _quoted(text: str, longest: int = 40) -> str:
+    """A text of foreign origin on one line, without control characters, cut at `longest`."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
