@@ -11,7 +11,7 @@ from typing import Any
 
 from ninefold.api import labels
 from ninefold.api.artifacts import canonical, sha256
-from ninefold.api.base import SecretKeyRef, parse_duration
+from ninefold.api.base import Model, SecretKeyRef, parse_duration
 from ninefold.api.policy import Jobs
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import TraceBackendSpec, VolumeSource
@@ -66,6 +66,33 @@ def volume_of(backend: TraceBackendSpec) -> VolumeSource:
     source = backend.otlp or backend.files
     assert source is not None, "the schema lets no backend without a source in"
     return source.volume
+
+
+def host_path_refusal(backend: TraceBackendSpec, settings: OperatorSettings) -> str | None:
+    """Why the backend's volume may not be mounted, as a sentence, or None when it may."""
+    host_path = volume_of(backend).host_path
+    if host_path is None or settings.allow_host_path:
+        return None
+    return (
+        f"the volume is the directory {host_path.path} of a node, and this operator was started without "
+        "allowHostPath: use a persistentVolumeClaim, or set allowHostPath: true in the chart's values"
+    )
+
+
+def inputs_configmap(name: str, owner: ObjectRef, marks: dict[str, str], inputs: Model) -> Manifest:
+    """The immutable ConfigMap with `inputs.json`, which goes with its owner."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": owner.namespace,
+            "labels": {**marks, labels.ROLE: "inputs", labels.MANAGED_BY: labels.MANAGER},
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "immutable": True,
+        "data": {INPUTS_KEY: canonical(inputs.wire()).decode()},
+    }
 
 
 def job_manifest(request: JobRequest, settings: OperatorSettings, name: str | None = None) -> Manifest:

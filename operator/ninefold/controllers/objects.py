@@ -144,6 +144,16 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
 
 
+def is_gone(manifest: Manifest) -> bool:
+    """Being deleted: nothing is made for it any more."""
+    return "deletionTimestamp" in manifest["metadata"]
+
+
+def newest_last(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """By creation; the name decides between objects of one second."""
+    return sorted(manifests, key=lambda m: (m["metadata"]["creationTimestamp"], m["metadata"]["name"]))
+
+
 def has_labels(manifest: Manifest, wanted: dict[str, str]) -> bool:
     found = manifest["metadata"].get("labels") or {}
     return all(found.get(key) == value for key, value in wanted.items())

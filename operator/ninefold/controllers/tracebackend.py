@@ -1,0 +1,232 @@
+"""TraceBackend: a probe Job a generation, again every six hours, and sooner, with growing pauses, after a failure.
+
+Which probe is due follows from the status alone (generation probed, when, failures since), and a Job's name follows
+from the probe. So a probe that was created before the process died is found again, and one whose result is in the
+status is over: the status names the next one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ninefold.api import labels
+from ninefold.api.artifacts import ProbeInputs, ProbeReport, canonical, sha256
+from ninefold.api.base import rfc3339
+from ninefold.api.policy import Jobs
+from ninefold.api.tracebackend import Capabilities
+from ninefold.controllers.actions import Action, Create, Delete, Manifest, Plan
+from ninefold.controllers.artifacts import Refused, read_artifact
+from ninefold.controllers.conditions import STALLED, find, ready, reconciling, stalled
+from ninefold.controllers.jobs import (
+    JobRequest,
+    artifact_key,
+    host_path_refusal,
+    inputs_configmap,
+    job_manifest,
+    job_name,
+    volume_of,
+)
+from ninefold.controllers.jobstate import PATIENCE, Broken, Done, Foreign, JobState, Running, patient, pods_of, state_of
+from ninefold.controllers.objects import (
+    TraceBackend,
+    backend_of,
+    is_gone,
+    newest_last,
+    owned_by,
+    parse_time,
+    ref_of,
+)
+from ninefold.controllers.outcome import Outcome, finish
+from ninefold.controllers.ports import Key, Reader
+from ninefold.controllers.settings import OperatorSettings
+
+MANAGER = "ninefold-tracebackend"
+FIRST_PAUSE = timedelta(minutes=1)
+"""After the first failed probe; doubles with each further one, up to the usual interval."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One probe: its id (part of the Job's name and of the artifact's key), and when it is due."""
+
+    id: str
+    due: datetime
+
+
+@dataclass(frozen=True)
+class TraceBackendSnapshot:
+    """All that a plan for a TraceBackend looks at. `job` and `state` are those of the probe that is due next."""
+
+    settings: OperatorSettings
+    backend: TraceBackend
+    probe: Probe
+    state: JobState
+    report: ProbeReport | Refused | None = None
+    jobs: tuple[Manifest, ...] = ()
+    inputs: tuple[Manifest, ...] = ()
+
+
+async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> TraceBackendSnapshot | None:
+    """The snapshot, or None when the object is gone (garbage collection takes what it owned)."""
+    manifest = await reader.get(key.kind, key.namespace, key.name)
+    if manifest is None or is_gone(manifest):
+        return None
+    backend = backend_of(manifest)
+    probe = next_probe(backend, settings)
+    mine = {labels.BACKEND: backend.name}
+    jobs = [job for job in await reader.list("Job", key.namespace, mine) if owned_by(job, backend.uid)]
+    inputs = [cm for cm in await reader.list("ConfigMap", key.namespace, mine) if owned_by(cm, backend.uid)]
+    job = await reader.get("Job", key.namespace, job_name(backend.ref, "probe", probe.id))
+    state = state_of(job, await pods_of(reader, job), backend.uid, _artifact(backend, probe))
+    report = await read_artifact(reader, state.ref, ProbeReport) if isinstance(state, Done) else None
+    return TraceBackendSnapshot(settings, backend, probe, state, report, tuple(jobs), tuple(inputs))
+
+
+def plan(snapshot: TraceBackendSnapshot | None, now: datetime) -> Plan:
+    """The first step that has something to say decides."""
+    if snapshot is None:
+        return Plan()
+    steps = (
+        _host_path_refused,  # nothing is started
+        _name_taken,  # somebody else's Job bears our name
+        _good,  # the probe found something
+        _failed,  # the probe failed, or its result cannot be taken
+        _under_way,
+        _due,
+    )
+    outcome = next((found for step in steps if (found := step(snapshot, now))), Outcome(again_at=snapshot.probe.due))
+    return finish(snapshot.backend, outcome, now, MANAGER)
+
+
+def next_probe(backend: TraceBackend, settings: OperatorSettings) -> Probe:
+    """The probe that the status calls for."""
+    status = backend.status
+    if status.probed_generation != backend.generation or status.last_probe_time is None:
+        return Probe(f"g{backend.generation}", backend.created)
+    failures = status.failed_probes or 0
+    pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), settings.probe_interval)
+    due = parse_time(status.last_probe_time) + (pause if failures else settings.probe_interval)
+    return Probe(f"g{backend.generation}-{int(due.timestamp())}", due)
+
+
+def _artifact(backend: TraceBackend, probe: Probe) -> str:
+    return artifact_key(backend.uid, "probe", probe.id, 1)
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _host_path_refused(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    sentence = host_path_refusal(s.backend.spec, s.settings)
+    if sentence is None:
+        return None
+    return Outcome(stalled("HostPathNotAllowed", sentence), after=_deletions(s, keep_job=None))
+
+
+def _name_taken(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    if not isinstance(s.state, Foreign):
+        return None
+    name = job_name(s.backend.ref, "probe", s.probe.id)
+    return Outcome(stalled("JobNotOwned", f"the Job {name} exists and is not this TraceBackend's: delete it"))
+
+
+def _good(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    if not isinstance(s.state, Done) or not isinstance(s.report, ProbeReport):
+        return None
+    found = s.report.capabilities
+    if found.traces == 0:
+        status = {**_probed(s, s.state.at), "failed_probes": _failures(s) + 1, "capabilities": found}
+        return Outcome(stalled("NoTraces", f"{_sentence(found)}: check volume, path and format"), status)
+    status = {**_probed(s, s.state.at), "failed_probes": 0, "capabilities": found}
+    return Outcome(ready("Probed", _sentence(found)), status)
+
+
+def _failed(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    state = patient(s.state, now)
+    if isinstance(state, Broken):
+        reason, message, at = state.error.reason, state.error.message, state.at
+        permanent = state.error.permanent
+    elif isinstance(state, Done) and isinstance(s.report, Refused):
+        reason, message, at = s.report.reason, s.report.message, state.at
+        permanent = s.report.reason == "ArtifactVersion"
+    else:
+        return None
+    verdicts = stalled(reason, message) if permanent else reconciling(reason, message)
+    return Outcome(verdicts, {**_probed(s, at), "failed_probes": _failures(s) + 1})
+
+
+def _under_way(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    state = patient(s.state, now)
+    if not isinstance(state, Running):
+        return None
+    after = _deletions(s, keep_job=job_name(s.backend.ref, "probe", s.probe.id))
+    if state.waiting is not None:
+        return Outcome(stalled("PodCannotStart", state.waiting), after=after, again_at=now + PATIENCE)
+    was_waiting = find(s.backend.status.conditions, STALLED)
+    again = now + PATIENCE
+    if _same_generation(s) and (was_waiting is None or was_waiting.reason != "PodCannotStart"):
+        return Outcome(after=after, again_at=again)  # a repeated probe changes nothing until it has found something
+    return Outcome(reconciling("Probing", "the probe is looking at the traces"), after=after, again_at=again)
+
+
+def _due(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
+    if now < s.probe.due:
+        return None
+    inputs = ProbeInputs(backend=s.backend.spec)
+    name = f"{s.backend.name}-probe-{sha256(canonical([s.backend.uid, inputs.wire()]))[:8]}"
+    marks = {labels.BACKEND: s.backend.name}
+    request = JobRequest(
+        owner=s.backend.ref,
+        stage="probe",
+        attempt=1,
+        args=("probe",),
+        artifact=_artifact(s.backend, s.probe),
+        inputs=name,
+        image=s.settings.job_image,
+        labels=marks,
+        jobs=Jobs(backoff_limit=1),
+        deadline=s.settings.probe_deadline,
+        traces=volume_of(s.backend.spec),
+    )
+    first = (
+        Create(inputs_configmap(name, s.backend.ref, marks, inputs)),
+        Create(job_manifest(request, s.settings, job_name(s.backend.ref, "probe", s.probe.id))),
+    )
+    if _same_generation(s):
+        return Outcome(first=first)
+    return Outcome(reconciling("Probing", "the probe is looking at the traces"), first=first)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _same_generation(s: TraceBackendSnapshot) -> bool:
+    return s.backend.status.probed_generation == s.backend.generation
+
+
+def _failures(s: TraceBackendSnapshot) -> int:
+    return (s.backend.status.failed_probes or 0) if _same_generation(s) else 0
+
+
+def _probed(s: TraceBackendSnapshot, at: datetime) -> dict[str, Any]:
+    return {"probed_generation": s.backend.generation, "last_probe_time": rfc3339(at)}
+
+
+def _sentence(found: Capabilities) -> str:
+    scores = f"scores: {', '.join(found.scores)}" if found.scores else "no scores"
+    unread = f", {found.malformed} lines could not be read" if found.malformed else ""
+    return f"{found.files} files, {found.traces} traces, {scores}{unread}"
+
+
+def _deletions(s: TraceBackendSnapshot, keep_job: str | None) -> tuple[Action, ...]:
+    """Probes before this one, and inputs that none of the kept Jobs mounts. The newest Job stays for its log."""
+    stale = [job for job in newest_last(s.jobs) if job["metadata"]["name"] != keep_job]
+    kept = [job for job in s.jobs if job not in stale]
+    mounted = {
+        volume["configMap"]["name"]
+        for job in kept
+        for volume in job["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in volume
+    }
+    unused = [cm for cm in s.inputs if cm["metadata"]["name"] not in mounted]
+    return tuple(Delete(ref_of(manifest)) for manifest in [*stale, *unused])
