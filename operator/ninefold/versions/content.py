@@ -82,12 +82,12 @@ def check_delivery(content: VersionContent, mode: str) -> None:
             )
 
 
-def check_size(name: str, data: Mapping[str, str]) -> None:
-    """Raise PromptTooLarge when the data of the ConfigMap `name` is above MAX_BYTES."""
+def check_size(data: Mapping[str, str]) -> None:
+    """Raise PromptTooLarge when the data of a ConfigMap is above MAX_BYTES."""
     size = sum(len(key.encode()) + len(text.encode()) for key, text in data.items())
     if size > MAX_BYTES:
         raise PromptTooLarge(
-            f"ConfigMap {name} would hold {size / 1024:.0f} KiB of {MAX_BYTES // 1024} KiB allowed "
+            f"The version takes {size / 1024:.0f} KiB in its ConfigMap, {MAX_BYTES // 1024} KiB are allowed "
             f"(every text is kept twice, once as agents read it and once as edits start from it): "
             f"shorten the components, or take edits out."
         )

@@ -44,7 +44,7 @@ def pointer(
         STABLE: canonical(stable).decode(),
         RELEASE: canonical(release).decode(),
     }
-    check_size(config_map, data)
+    check_size(data)
     metadata: dict[str, Any] = {
         "name": config_map,
         "namespace": namespace,

@@ -123,7 +123,7 @@ def to_configmap(
         gate=version.gate,
     )
     data = {**rendered(version.content), MANIFEST: canonical(manifest.wire()).decode()}
-    check_size(name, data)
+    check_size(data)
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": namespace,

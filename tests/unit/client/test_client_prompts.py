@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 
 import pytest
 from builders import a_content, a_version, an_edit
@@ -24,7 +23,7 @@ def mount(root, data):
         if not (root / key).is_symlink():
             (root / key).symlink_to(f"..data/{key}")
     (root / "..tmp").symlink_to(fresh.name)
-    os.replace(root / "..tmp", root / "..data")
+    (root / "..tmp").replace(root / "..data")
 
 
 @pytest.fixture
@@ -114,5 +113,5 @@ def test_an_edit_that_cannot_be_rendered_is_found_when_it_is_read_not_when_a_ses
     stable = json.loads(data["stable.json"])
     stable["edits"] = [{"component": "tool.find", "text": "x", "when": {"city": "rome"}}]
     mount(root, {**data, "stable.json": json.dumps(stable)})
-    with pytest.raises(PromptsUnavailable, match="cannot be rendered: .*tool.find"):
+    with pytest.raises(PromptsUnavailable, match=r"cannot be rendered: .*tool\.find"):
         Prompts(root)

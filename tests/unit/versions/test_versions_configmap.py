@@ -103,7 +103,7 @@ def test_the_stage_is_a_label_that_may_change_while_the_data_may_not():
 
 
 def test_a_version_above_400_kib_is_refused_with_both_numbers():
-    with pytest.raises(PromptTooLarge, match="would hold 500 KiB of 400 KiB allowed"):
+    with pytest.raises(PromptTooLarge, match=r"takes 50[01] KiB in its ConfigMap, 400 KiB are allowed"):
         a_configmap(a_version(1, baseline=a_content(system="x" * 250 * 1024)))
 
 

@@ -1,0 +1,37 @@
+"""`propose`: the report of `analyze` -> candidates. It is given the report alone and cannot see held-out cases."""
+
+import logging
+from contextlib import AsyncExitStack
+
+from ninefold.api.artifacts import AnalysisReport, ProposalSet
+from ninefold.jobs.runtime import JobContext
+from ninefold.llm import Chat
+from ninefold.proposals import Evidence, InjectFacts, LookBeforeActing, Proposer, Reflect, StopRepeating, propose
+
+log = logging.getLogger(__name__)
+
+
+async def run(ctx: JobContext) -> ProposalSet:
+    """Deterministic proposers always; a model's reflection where the policy names an endpoint."""
+    inputs, settings = ctx.run, ctx.run.policy.proposals
+    evidence = Evidence(
+        report=await ctx.upstream_artifact("analyze", AnalysisReport),
+        stable=inputs.baseline,
+        delivery=inputs.agent.delivery.mode,
+        context_window=inputs.agent.model.context_window,
+    )
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating()]
+    async with AsyncExitStack() as stack:
+        if settings.reflection is not None:
+            chat = Chat(
+                settings.reflection.endpoint,
+                settings.reflection.model,
+                api_key=ctx.reflection_api_key,
+                max_tokens=settings.reflection.max_tokens,
+                budget=ctx.budget("reflection-tokens"),
+                cache=ctx.calls,
+            )
+            proposers.append(Reflect(await stack.enter_async_context(chat)))
+        proposals = await propose(evidence, proposers, settings.kinds, settings.max_candidates)
+    log.info("proposed", extra={"candidates": len(proposals.candidates), "refused": len(proposals.refused)})
+    return proposals

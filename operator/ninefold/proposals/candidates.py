@@ -1,0 +1,161 @@
+"""From edits to candidates: guarded, without what the stable version already says, best predicted first.
+
+Each proposer's edits make one candidate, so that replay shows what each way is worth, and all compatible edits
+together make another, for failures have more than one cause.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ninefold.api.artifacts import Candidate, VersionContent
+from ninefold.api.edits import Edit, EditKind
+from ninefold.proposals.guards import Known, refusal
+from ninefold.proposals.protocol import Evidence
+from ninefold.versions import (
+    VersionError,
+    check_delivery,
+    edit_key,
+    largest_prompt,
+    new_version,
+    rendered,
+    strata,
+    to_configmap,
+)
+
+TOGETHER = "together"
+HIGHEST_NUMBER = 10**9 - 1
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is left of one proposer's edits."""
+
+    proposer: str
+    edits: tuple[Edit, ...]
+
+
+def accept(
+    proposer: str, edits: Iterable[Edit], evidence: Evidence, kinds: Collection[EditKind]
+) -> tuple[Offer, list[str]]:
+    """The edits that may become part of a candidate, and a sentence for each that may not.
+
+    Left out without a word: kinds that the policy does not allow, and what the stable version already says.
+    """
+    said = [*rendered(evidence.stable).values(), *(edit.text for edit in evidence.stable.edits)]
+    known = Known("\n".join(said), evidence.tools)
+    kept: list[Edit] = []
+    refused: list[str] = []
+    for edit in edits:
+        if edit.kind not in kinds or _already_said(edit, [*evidence.stable.edits, *kept], evidence.stable):
+            continue
+        reason = refusal(edit, known)
+        if reason is None:
+            try:
+                check_delivery(evidence.stable.model_copy(update={"edits": [edit]}), evidence.delivery)
+            except VersionError as error:
+                reason = str(error)
+        if reason is None:
+            kept.append(edit)
+        else:
+            refused.append(reason)
+    return Offer(proposer, tuple(kept)), refused
+
+
+def _already_said(edit: Edit, edits: Sequence[Edit], stable: VersionContent) -> bool:
+    """The same edit is there, or its words are in a component for every case, or (for rules, whose words vary with
+    their examples) one of the same kind and condition answers the same pattern at the same place."""
+    same = edit_key(edit)
+    if any(edit_key(other) == same for other in edits) or edit.text in stable.components.get(edit.component, ""):
+        return True
+    return edit.kind != "InjectContext" and any(_slot(other) == _slot(edit) for other in edits)
+
+
+def _slot(edit: Edit) -> tuple[object, ...]:
+    """Two edits of one slot answer the same thing in the same place: one of them is enough."""
+    pattern = edit.receipt.pattern if edit.receipt else None
+    return edit.component, edit.kind, edit.at, tuple(sorted((edit.when or {}).items())), pattern or edit.text
+
+
+def candidates(offers: Sequence[Offer], evidence: Evidence, limit: int) -> tuple[list[Candidate], list[str]]:
+    """At most `limit` candidates, best predicted first, and a sentence for each that cannot be delivered.
+
+    On equal predictions the one that answers in more ways comes first: replay decides, and costs the same.
+    """
+    offers = [offer for offer in offers if offer.edits]
+    made = [_candidate(offer.proposer, [offer], evidence) for offer in offers]
+    if len(offers) > 1:
+        made.append(_candidate(TOGETHER, offers, evidence))
+    kept: list[Candidate] = []
+    refused: list[str] = []
+    for candidate in made:
+        problem = _undeliverable(candidate, evidence)
+        if problem is None:
+            kept.append(candidate)
+        else:
+            refused.append(f"Candidate {candidate.id} was left out: {problem}")
+    kept.sort(key=lambda c: (-round(c.predicted_gain, 4), -len(c.edits), c.id))
+    return kept[:limit], refused
+
+
+def _candidate(name: str, offers: Sequence[Offer], evidence: Evidence) -> Candidate:
+    edits: list[Edit] = []
+    for offer in offers:
+        edits += [edit for edit in offer.edits if not _already_said(edit, edits, evidence.stable)]
+    return Candidate(
+        id=name,
+        edits=edits,
+        summary=_summary(edits),
+        predicted_gain=_gain(edits, evidence),
+        proposer="+".join(offer.proposer for offer in offers),
+    )
+
+
+def _summary(edits: Sequence[Edit]) -> str:
+    groups: Mapping[tuple[str, str], list[Edit]] = defaultdict(list)
+    for edit in edits:
+        groups[edit.kind, edit.component].append(edit)
+    parts = []
+    for (kind, component), group in groups.items():
+        conditions = {tuple(sorted(edit.when.items())) for edit in group if edit.when}
+        where = f" under {len(conditions)} conditions" if conditions else ""
+        parts.append(f"{len(group)} × {kind} of {component}{where}")
+    return ", ".join(parts)
+
+
+def _gain(edits: Sequence[Edit], evidence: Evidence) -> float:
+    """Predicted gain in success rate, 0..1.
+
+    Edits that answer the same pattern can gain what the pattern costs and no more; patterns are taken to cause
+    failures independently, so that what is gained stays within what fails.
+    """
+    by_pattern: dict[str, float] = defaultdict(float)
+    for edit in edits:
+        if edit.receipt and edit.receipt.pattern:
+            by_pattern[edit.receipt.pattern] += edit.receipt.predicted_gain or 0.0
+    failing = 1 - evidence.report.success.rate
+    if failing <= 0:
+        return 0.0
+    most = {p.id: p.predicted_gain for p in evidence.report.patterns}
+    left = 1.0
+    for pattern, gain in by_pattern.items():
+        saved = min(gain, most.get(pattern, gain)) / failing
+        left *= 1 - min(1.0, max(0.0, saved))
+    return round(failing * (1 - left), 6)
+
+
+def _undeliverable(candidate: Candidate, evidence: Evidence) -> str | None:
+    stable = evidence.stable
+    content = stable.model_copy(update={"edits": [*stable.edits, *candidate.edits]})
+    try:
+        to_configmap("x" * 40, "", new_version(HIGHEST_NUMBER, content, stable))
+    except VersionError as error:
+        return str(error)
+    largest = largest_prompt(content)
+    if evidence.context_window is not None and largest > evidence.context_window:
+        cases = f"over {len(strata(content))} conditions " if strata(content) else ""
+        return (
+            f"its largest rendering {cases}takes about {largest} tokens "
+            f"and spec.model.contextWindow is {evidence.context_window}."
+        )
+    return None

@@ -1,0 +1,141 @@
+"""Inject mined facts: names that successful traces got from somewhere and that failing ones lacked.
+
+One edit per value of the intent key, because what helps one kind of case misleads another; its condition is the
+metadata under which the facts hold. The text is phrased as reference data: names under the action that shows them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ninefold.api.artifacts import Fact, Pattern, VersionContent
+from ninefold.api.edits import Edit, EditKind
+from ninefold.client import applies
+from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
+from ninefold.proposals.quoting import is_identifier, names
+from ninefold.versions import estimate_tokens, plain_edit, rendered
+
+INTRODUCTION = "Reference data: names that results of earlier successful work have shown. Use them exactly as written."
+WINDOW_SHARE = 0.6
+"""Of the context window for prompt and facts together; the rest is for the case itself."""
+DEFAULT_ROOM = 2_000
+TOTAL_ROOM = 60_000
+"""Tokens of all strata together, so that the version still fits into a ConfigMap."""
+MAX_EDITS = 64
+"""As many as the Agent's `spec.edits` takes, so that Git can take a version in."""
+
+Condition = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    pattern: Pattern
+    fact: Fact
+
+
+class InjectFacts:
+    """Proposes one `InjectContext` per stratum that has facts which its prompt does not hold yet."""
+
+    name = "inject-facts"
+    kinds: frozenset[EditKind] = frozenset({"InjectContext"})
+
+    async def propose(self, evidence: Evidence) -> Proposal:
+        strata = _by_condition(evidence.report.patterns)
+        refused: list[str] = []
+        conditional = [condition for condition in strata if condition]
+        if evidence.delivery == "Mount" and len(conditional) > 1:
+            keys = ", ".join(sorted({key for condition in conditional for key, _ in condition if is_identifier(key)}))
+            refused.append(
+                f"Facts for {len(conditional)} values of {keys or 'the intent key'} were left out: each holds only "
+                f"for its own cases, and delivery.mode Mount cannot carry a condition. Set delivery.mode to Client."
+            )
+            strata = {condition: found for condition, found in strata.items() if not condition}
+        room_for = max(0, MAX_EDITS - len(evidence.stable.edits))
+        ranked = sorted(strata.items(), key=lambda item: (-sum(f.fact.tasks for f in item[1]), item[0]))
+        if len(ranked) > room_for:
+            refused.append(
+                f"Facts for {len(ranked) - room_for} of {len(ranked)} strata were left out: "
+                f"a version carries at most {MAX_EDITS} edits. Those with most support were taken."
+            )
+        edits = [
+            edit for condition, found in ranked[:room_for] if (edit := _edit(condition, found, evidence, len(ranked)))
+        ]
+        return Proposal(edits, refused)
+
+
+def _by_condition(patterns: Sequence[Pattern]) -> dict[Condition, list[_Found]]:
+    strata: dict[Condition, list[_Found]] = defaultdict(list)
+    for pattern in patterns:
+        for fact in pattern.facts:
+            strata[tuple(sorted(fact.when.items()))].append(_Found(pattern, fact))
+    return strata
+
+
+def _edit(condition: Condition, found: Sequence[_Found], evidence: Evidence, strata: int) -> Edit | None:
+    when = dict(condition)
+    text = facts_text([f.fact for f in found], _already_injected(evidence.stable, when), _room(evidence, when, strata))
+    if text is None:
+        return None
+    # A single stratum under Mount: every case is of this kind, so the condition says nothing and can be left out.
+    shown = None if evidence.delivery == "Mount" or not when else when
+    pattern = max((f.pattern for f in found), key=lambda p: p.predicted_gain)
+    support = sum(f.fact.tasks for f in found if f.pattern.id == pattern.id)
+    share = support / max(1, sum(fact.tasks for fact in pattern.facts))
+    return Edit(
+        component=_component(evidence.stable),
+        kind="InjectContext",
+        at=pattern.decision.point[:256],
+        when=shown,
+        text=text,
+        receipt=receipt_for(pattern, text, "deterministic", share),
+    )
+
+
+def facts_text(facts: Sequence[Fact], known: frozenset[str], room: int) -> str | None:
+    """Facts as a paragraph of at most `room` tokens; None when no name is left to tell.
+
+    Names that are `known`, or that are not shaped like identifiers, are left out; the facts that most tasks support
+    come first, and what does not fit is cut.
+    """
+    by_source: dict[str, dict[str, None]] = defaultdict(dict)
+    for fact in sorted(facts, key=lambda f: (-f.tasks, f.source)):
+        tokens = [token for token in fact.tokens if token not in known and is_identifier(token)]
+        by_source[names(fact.source, 60)].update(dict.fromkeys(tokens))
+    lines = [INTRODUCTION]
+    for source, found in by_source.items():
+        taken: list[str] = []
+        for token in found:
+            line = _line(source, [*taken, token])
+            if estimate_tokens("\n".join([*lines, line])) > room:
+                break
+            taken.append(token)
+        if taken:
+            lines.append(_line(source, taken))
+    return "\n".join(lines) if len(lines) > 1 else None
+
+
+def _line(source: str, tokens: Sequence[str]) -> str:
+    return f"- {source}: {', '.join(tokens)}" if source else f"- {', '.join(tokens)}"
+
+
+def _already_injected(stable: VersionContent, when: dict[str, str]) -> frozenset[str]:
+    """Names that the stable version's own facts tell under this condition. Other text does not count: that a prompt
+    says `name` somewhere does not tell that a thing has a field of this name."""
+    texts = [e.text for e in stable.edits if e.kind == "InjectContext" and applies(plain_edit(e), when)]
+    return frozenset(word.strip(",") for text in texts for word in text.split())
+
+
+def _room(evidence: Evidence, when: dict[str, str], strata: int) -> int:
+    room = DEFAULT_ROOM
+    if evidence.context_window is not None:
+        prompt = sum(estimate_tokens(text) for text in rendered(evidence.stable, when).values())
+        room = int(WINDOW_SHARE * evidence.context_window) - prompt
+    return min(room, TOTAL_ROOM // max(1, strata))
+
+
+def _component(stable: VersionContent) -> str:
+    """A context component that Git has, for the agent then reads it; else the one that every agent reads."""
+    contexts = [name for name in stable.components if name.startswith("context.")]
+    if "context.facts" in contexts:
+        return "context.facts"
+    return contexts[0] if contexts else "system"

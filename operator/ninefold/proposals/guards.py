@@ -1,0 +1,67 @@
+"""What no edit may bring into a prompt, whoever wrote it. Each guard is one function: a reason, or None.
+
+Edits are made from traces, and traces hold what users and tools wrote. An edit that names a new link, address,
+secret or tool, or that carries template syntax (which the agent's own templating would run), is refused. The sentence
+says what kind of thing it was and never quotes it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ninefold.api.edits import Edit
+from ninefold.proposals.quoting import is_identifier
+from ninefold.proposals.sensitive import found
+
+_TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|#\{|<%|%>|\{\w+\}|%\(\w+\)s")
+_NAMED_TOOL = re.compile(
+    r"\b(?:tools?|functions?|call|calling|invoke|use)\s+[`'\"]?(\w+(?:[.-]\w+)*)[`'\"]?|[`'\"]?(\w+)[`'\"]?\s+(?:tool|function)\b|`(\w+)\(",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the stable prompts already say, and the tools that the agent has."""
+
+    prompt: str
+    tools: frozenset[str]
+
+
+def refusal(edit: Edit, known: Known) -> str | None:
+    """Why an edit is refused, as a sentence; None when nothing speaks against it."""
+    for guard in GUARDS:
+        reason = guard(edit.text, known)
+        if reason:
+            return f"An edit of {edit.component} ({edit.kind}) was refused: it carries {reason}."
+    return None
+
+
+def new_sensitive_text(text: str, known: Known) -> str | None:
+    return next(
+        (f"a {label} that the prompts do not have yet" for label, what in found(text) if what not in known.prompt), None
+    )
+
+
+def template_syntax(text: str, known: Known) -> str | None:
+    return "template syntax, which the agent might run" if _TEMPLATE.search(text) else None
+
+
+def invisible_characters(text: str, known: Known) -> str | None:
+    hidden = any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn") and c not in "\n\t" for c in text)
+    return "characters that a reviewer cannot see" if hidden else None
+
+
+def new_tool(text: str, known: Known) -> str | None:
+    """Words with an underscore, a dot or a digit count as names: `use dates` names no tool, `use get_dates` does."""
+    for groups in _NAMED_TOOL.findall(text):
+        name = next(filter(None, groups))
+        named = is_identifier(name) and re.search(r"[_.\d]", name)
+        if named and name not in known.tools and name not in known.prompt:
+            return "the name of a tool that the agent is not known to have"
+    return None
+
+
+Guard = Callable[[str, Known], str | None]
+GUARDS: tuple[Guard, ...] = (new_sensitive_text, template_syntax, invisible_characters, new_tool)

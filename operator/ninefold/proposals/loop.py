@@ -1,0 +1,36 @@
+"""Asks the proposers and makes the set of candidates."""
+
+from collections.abc import Collection, Sequence
+
+from ninefold.api.artifacts import ProposalSet
+from ninefold.api.edits import EditKind
+from ninefold.proposals.candidates import accept, candidates
+from ninefold.proposals.protocol import Evidence, Proposer
+
+KEPT_SENTENCES = 50
+
+
+async def propose(
+    evidence: Evidence, proposers: Sequence[Proposer], kinds: Collection[EditKind], max_candidates: int
+) -> ProposalSet:
+    """Candidates on top of the stable version, from every proposer that may write an allowed kind of edit.
+
+    `skipped_kinds` names the allowed kinds that none of the proposers writes.
+    """
+    offers, refused, tokens = [], list[str](), 0
+    for proposer in proposers:
+        if not proposer.kinds & set(kinds):
+            continue
+        proposal = await proposer.propose(evidence)
+        offer, sentences = accept(proposer.name, proposal.edits, evidence, kinds)
+        offers.append(offer)
+        refused += [*proposal.refused, *sentences]
+        tokens += proposal.tokens_spent
+    made, sentences = candidates(offers, evidence, max_candidates)
+    written = {kind for proposer in proposers for kind in proposer.kinds}
+    return ProposalSet(
+        candidates=made,
+        refused=list(dict.fromkeys([*refused, *sentences]))[:KEPT_SENTENCES],
+        skipped_kinds=[kind for kind in kinds if kind not in written],
+        reflection_tokens=tokens,
+    )

@@ -1,0 +1,80 @@
+"""What a proposer is: evidence in, edits with receipts out. A proposer never sees a held-out case."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ninefold.api.artifacts import AnalysisReport, Pattern, VersionContent
+from ninefold.api.edits import Edit, EditKind, Receipt
+from ninefold.proposals.quoting import is_identifier
+from ninefold.versions import estimate_tokens
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a proposer may look at.
+
+    report: patterns and facts of the analysis bucket. stable: what candidates extend. delivery: how edits reach the
+    agent; under Mount no edit may carry a condition. context_window: tokens that fit the agent's model, if known.
+    """
+
+    report: AnalysisReport
+    stable: VersionContent
+    delivery: Literal["Mount", "Client"] = "Mount"
+    context_window: int | None = None
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """Names of tools that the agent is known to have: those it called, and those that have a component."""
+        called = {p.decision.tool for p in self.report.patterns if p.decision.tool}
+        described = {name.removeprefix("tool.") for name in self.stable.components if name.startswith("tool.")}
+        return frozenset(name for name in called | described if is_identifier(name))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Edits that belong together, in order, and a sentence for each edit that was considered and left out.
+
+    Sentences are shown to people and kept: they quote no trace text.
+    """
+
+    edits: Sequence[Edit] = ()
+    refused: Sequence[str] = ()
+    tokens_spent: int = 0
+    """Tokens of a model that writing the edits has cost."""
+
+
+class Proposer(Protocol):
+    """One way to answer failure patterns with edits.
+
+    Implement three things and add the object to the list in `ninefold.jobs.propose`:
+
+    - `name`: a DNS label such as `inject-facts`; it becomes the candidate's id and stands in receipts' evidence.
+    - `kinds`: the kinds of edits that it may write. It is asked only when the policy allows at least one of them, and
+      edits of kinds that the policy does not allow are left out of what it returns.
+    - `propose`: returns one Proposal. Every edit carries a receipt (`receipt_for` makes one) with the id of a pattern
+      of the report. Edits only add paragraphs; what they say is trace text only where it is a name (`quoting`).
+      Nothing to propose is `Proposal()`; what could not be done is a sentence in `refused`. Do not raise for it.
+
+    The caller checks every edit (`guards`), drops what the stable version already says, and builds candidates.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kinds(self) -> frozenset[EditKind]: ...
+
+    async def propose(self, evidence: Evidence) -> Proposal: ...
+
+
+def receipt_for(pattern: Pattern, text: str, proposer: str, share: float = 1.0) -> Receipt:
+    """The receipt of an edit whose words are `text`, that answers `share` (0..1) of a pattern."""
+    return Receipt(
+        pattern=pattern.id,
+        summary=pattern.summary[:1024],
+        evidence=[trace[:256] for trace in pattern.evidence[:10]],
+        proposer=proposer,
+        predicted_gain=round(pattern.predicted_gain * share, 6),
+        tokens=estimate_tokens(text),
+    )
