@@ -29,6 +29,7 @@ class Lineage(Model):
     baseline: Hash10 = Field(description="Hash of the baseline (components and edits of Git) that it stands on.")
     baseline_edits: int = Field(0, ge=0, description="How many of its edits, from the first on, are Git's.")
     run: ShortText | None = Field(None, description="The OptimizationRun that proved it.")
+    model: ShortText | None = Field(None, description="Name of the model under which it was proved.")
 
 
 class Manifest(Model):
@@ -81,6 +82,7 @@ def new_version(
     *,
     parent: str | None = None,
     run: str | None = None,
+    model: str | None = None,
     gate: Figures | None = None,
 ) -> Version:
     """A version of `content`, whose first edits are those of `baseline` (what Git owns now).
@@ -88,7 +90,9 @@ def new_version(
     The baseline itself, a candidate that extends the stable version (`baseline=stable.baseline`) and a version that
     was carried over to another baseline are all made here; only the first has stage `baseline`.
     """
-    lineage = Lineage(parent=parent, baseline=content_hash(baseline), baseline_edits=len(baseline.edits), run=run)
+    lineage = Lineage(
+        parent=parent, baseline=content_hash(baseline), baseline_edits=len(baseline.edits), run=run, model=model
+    )
     stage: Stage = "baseline" if content_hash(content) == lineage.baseline else "candidate"
     return Version(number=number, content=content, lineage=lineage, stage=stage, gate=gate)
 
