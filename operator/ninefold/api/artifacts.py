@@ -250,6 +250,7 @@ class ReplayReport(Artifact):
     arms: list[str]
     rows: list[ReplayRow]
     winner: str | None = Field(None, description="selection: id of the candidate that goes to the gate, if any.")
+    why: str | None = Field(None, description="selection: why this winner or none, as a sentence with figures.")
     prompt_tokens: dict[str, int] = Field(default_factory=dict, description="Largest rendered prompt, by arm.")
     calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")
     calls_cached: int = Field(0, ge=0, description="Answers that had been paid before.")

@@ -1,0 +1,34 @@
+"""Candidates × held-out cases to paired outcomes. `docs/replay.md` has the contract of the endpoint.
+
+`Endpoint` runs one case once, `Buyer` makes that safe and cheap, `Runner` interleaves arms over cases; what is pure
+(order of cases, controls, the race) stands beside them.
+"""
+
+from ninefold.replay.buyer import Buyer, Cache
+from ninefold.replay.cases import in_order
+from ninefold.replay.controls import null_edit, wrong_key
+from ninefold.replay.endpoint import Endpoint
+from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request
+from ninefold.replay.racing import Race, race, survivors
+from ninefold.replay.runner import Arm, Runner
+from ninefold.replay.watch import ReplayFailure
+
+__all__ = [
+    "Answer",
+    "Arm",
+    "Buyer",
+    "Cache",
+    "Endpoint",
+    "PassingError",
+    "Race",
+    "RejectedError",
+    "ReplayFailure",
+    "Replayer",
+    "Request",
+    "Runner",
+    "in_order",
+    "null_edit",
+    "race",
+    "survivors",
+    "wrong_key",
+]

@@ -1,0 +1,84 @@
+"""What a replay mode is: a request goes in, an answer comes out, or one of two errors that say what to do next.
+
+A mode runs one case under one set of rendered components, once. It neither retries nor counts nor remembers: that is
+the buyer's work (`ninefold.replay.buyer`), the same for every mode. What is kept of an answer holds no content: scores
+and counts are what outcomes are made of, so user data never reaches the store.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
+
+from ninefold.api.base import Model
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One case under rendered components: `{case_id, input, metadata, components, seed}` of the contract."""
+
+    case_id: str
+    input: Any
+    metadata: dict[str, Any]
+    components: dict[str, str]
+    seed: int
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object that is posted; also what tells this request from every other."""
+        return {
+            "case_id": self.case_id,
+            "input": self.input,
+            "metadata": self.metadata,
+            "components": self.components,
+            "seed": self.seed,
+        }
+
+
+class Answer(Model):
+    """What is kept of one answer: its scores by name, and how much it took."""
+
+    scores: dict[str, Finite]
+    steps: int = Field(0, ge=0)
+    error_steps: int = Field(0, ge=0, description="Steps whose status is `error`.")
+    tokens: int = Field(0, ge=0, description="Prompt and completion tokens together; 0 when not reported.")
+
+
+class PassingError(Exception):
+    """Not answered for a reason that may pass. `wait` is the least number of seconds that the other side asks for."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+
+
+class RejectedError(Exception):
+    """Answered, but not with an outcome, and asking again would say the same. `status` is 0 for an unreadable answer.
+
+    `reason` goes into the report and into conditions: it is made of our words, status codes and short error codes,
+    never of the answer's text.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class Replayer(Protocol):
+    """A replay mode. `identity` is what, besides the request, an answer depends on (such as the URL): JSON values.
+
+    `name` tells a user which backend this is, such as the host of the endpoint.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+    async def replay(self, request: Request) -> Answer:
+        """Run the case once. Raises PassingError or RejectedError."""
+        ...

@@ -1,0 +1,94 @@
+"""The race on the selection cases: which candidate goes to the gate, if any. Pure.
+
+All arms run on the same cases, so every comparison is paired. The race proves nothing and need not: it only chooses,
+on cases of its own, what the gate then judges on others. Two habits keep it from choosing luck: candidates within one
+standard error of the best count as tied, and among those the calmer, then the smaller wins (the one-standard-error rule
+of Breiman et al. 1984, paired); and a null edit runs along, which the winner must beat.
+
+Unlike in the gate, an arm without an outcome on a case that the baseline answers has lost that case: a candidate whose
+prompts are refused shall not win by the cases that remain.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
+from ninefold.pairing import cluster_means, success
+
+ELIMINATION_ERRORS = 2.0
+"""Standard errors behind the leader, or behind the baseline, from which on a candidate is out."""
+ELIMINATION_CLUSTERS = 20
+"""Fewer clusters say too little to end a race."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """How the race ended: the id of the winner or None, and why, as a sentence with figures."""
+
+    winner: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """Mean over clusters of a paired difference, and its standard error (0 for fewer than two clusters)."""
+
+    mean: float
+    error: float
+    clusters: int
+
+
+def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
+    """The winner among the candidates of `sizes` (id -> added text; smaller is better), over rows with a null edit."""
+    rows = [_strict(row) for row in rows]
+    if not rows or not sizes:
+        return Race(None, f"{len(sizes)} candidates on {len(rows)} cases: nothing to race")
+    gains = {arm: _lead(rows, arm, BASELINE, success) for arm in sizes}
+    best = max(sizes, key=lambda arm: (gains[arm].mean, -sizes[arm], arm))
+    null = _lead(rows, NULL_CONTROL, BASELINE, success)
+    told = f"best candidate {best} {gains[best].mean * 100:+.1f} pp, null edit {null.mean * 100:+.1f} pp"
+    told += f" over {gains[best].clusters} clusters"
+    if gains[best].mean <= max(0.0, null.mean):
+        return Race(None, f"{told}: not better than baseline and null edit")
+    tied = [arm for arm in sizes if gains[arm].mean > max(0.0, null.mean) and _tied(rows, best, arm, success)]
+    calmest = min(tied, key=lambda arm: (_lead(rows, arm, BASELINE, _errors).mean, sizes[arm], arm))
+    calm = [arm for arm in tied if _tied(rows, arm, calmest, _errors)]
+    winner = min(calm, key=lambda arm: (sizes[arm], arm))
+    return Race(winner, f"{told}; {winner} is the smallest of {len(calm)} that cannot be told apart")
+
+
+def survivors(rows: Sequence[ReplayRow], alive: Sequence[str]) -> list[str]:
+    """The candidates that are neither clearly behind the leader nor clearly behind the baseline."""
+    rows = [_strict(row) for row in rows]
+    gains = {arm: _lead(rows, arm, BASELINE, success) for arm in alive}
+    if not alive or min(gain.clusters for gain in gains.values()) < ELIMINATION_CLUSTERS:
+        return list(alive)
+    leader = max(alive, key=lambda arm: (gains[arm].mean, arm))
+    behind = {arm: (_lead(rows, leader, arm, success), _lead(rows, BASELINE, arm, success)) for arm in alive}
+    return [arm for arm in alive if not any(lead.mean > ELIMINATION_ERRORS * lead.error for lead in behind[arm])]
+
+
+def _lead(rows: Sequence[ReplayRow], arm: str, other: str, figure: Callable[[Outcome], int]) -> _Lead:
+    means = cluster_means(rows, arm, other, figure)
+    error = stdev(means) / sqrt(len(means)) if len(means) > 1 else 0.0
+    return _Lead(fmean(means) if means else 0.0, error, len(means))
+
+
+def _tied(rows: Sequence[ReplayRow], ahead: str, behind: str, figure: Callable[[Outcome], int]) -> bool:
+    lead = _lead(rows, ahead, behind, figure)
+    return lead.mean <= lead.error
+
+
+def _errors(outcome: Outcome) -> int:
+    return outcome.error_steps
+
+
+def _strict(row: ReplayRow) -> ReplayRow:
+    """The row with unknown outcomes as failures, where the baseline has an outcome."""
+    baseline = row.outcomes.get(BASELINE)
+    if baseline is None or baseline.success is None:
+        return row
+    lost = {arm: Outcome(success=False, error=o.error) for arm, o in row.outcomes.items() if o.success is None}
+    return row.model_copy(update={"outcomes": {**row.outcomes, **lost}})

@@ -1,0 +1,81 @@
+"""Notices that a replay has become pointless, before it has spent its budget on errors.
+
+Two signs: the first cases all fail alike with an error that only a user can mend (a wrong URL, key or score), or case
+after case stays without any answer. Cases are counted, not calls: one case that the endpoint does not know fails under
+every arm.
+"""
+
+from collections import defaultdict
+
+ALIKE_CASES = 5
+"""Distinct cases that must fail with one and the same error, before any succeeded, to blame the set-up."""
+SILENT_CASES = 10
+"""Distinct cases in a row that must remain without an answer, after all retries, to call the endpoint down."""
+
+_BLAME = {
+    401: ("EndpointUnauthorized", "check spec.replay.endpoint.apiKeySecretRef of the Agent"),
+    403: ("EndpointUnauthorized", "check spec.replay.endpoint.apiKeySecretRef of the Agent, and what its key may do"),
+    404: ("EndpointNotFound", "check the path in spec.replay.endpoint.url of the Agent, and that it knows these cases"),
+    405: ("EndpointNotFound", "check that spec.replay.endpoint.url of the Agent takes POST"),
+}
+
+
+class ReplayFailure(Exception):
+    """The replay as a whole cannot go on. `permanent`: only a user can mend it."""
+
+    def __init__(self, reason: str, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.permanent = permanent
+
+
+class Watch:
+    """One replay's watch. `name` is the host of the endpoint, for the sentence."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._answered = False
+        self._alike: dict[str, set[str]] = defaultdict(set)
+        self._silent: set[str] = set()
+
+    def answered(self) -> None:
+        """An outcome came: the set-up is right, and the endpoint is up."""
+        self._answered = True
+        self._silent.clear()
+
+    def rejected(self, case_id: str, status: int) -> None:
+        """The endpoint answered with an error. Raises ReplayFailure when all the first cases did, and alike."""
+        self._silent.clear()
+        if status in _BLAME:
+            blame, advice = _BLAME[status]
+            self._blame(case_id, blame, f"answered HTTP {status}", advice)
+
+    def unreadable(self, case_id: str, reason: str) -> None:
+        """It answered, but not by the contract."""
+        self._silent.clear()
+        self._blame(case_id, "BadAnswers", f"answered, but {reason}", "docs/replay.md has the contract")
+
+    def unscored(self, case_id: str, score: str) -> None:
+        """It answered without the score that decides."""
+        self._silent.clear()
+        advice = "let it return that score, or name another in spec.success.score of the Agent"
+        self._blame(case_id, "NoSuchScore", f"returned no score named {score}", advice)
+
+    def silent(self, case_id: str, reason: str) -> None:
+        """No answer in spite of all retries. Raises ReplayFailure when case after case is so."""
+        self._silent.add(case_id)
+        if len(self._silent) >= SILENT_CASES:
+            message = (
+                f"the replay endpoint at {self._name} gave no answer to {SILENT_CASES} cases in a row "
+                f"(last: {reason}): check that it runs and can be reached from the Job's pod"
+            )
+            raise ReplayFailure("EndpointUnavailable", message, permanent=False)
+
+    def _blame(self, case_id: str, reason: str, what: str, advice: str) -> None:
+        if self._answered:
+            return
+        self._alike[what].add(case_id)
+        if len(self._alike[what]) >= ALIKE_CASES:
+            message = f"the replay endpoint at {self._name} {what} for each of the first {ALIKE_CASES} cases: {advice}"
+            raise ReplayFailure(reason, message, permanent=True)
