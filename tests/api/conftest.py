@@ -1,4 +1,4 @@
-"""What the tests against the real API server share: our kinds installed, and manifests made from the tables."""
+"""What the tests against the real API server share: manifests made from the tables."""
 
 import copy
 import json
@@ -9,21 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from testbed import ControlPlane
-
-ROOT = Path(__file__).parents[2]
 Manifest = dict[str, Any]
 VALID: dict[str, Manifest] = {
     manifest["kind"]: manifest for manifest in yaml.safe_load_all((Path(__file__).parent / "valid.yaml").read_text())
 }
-
-
-@pytest.fixture(scope="session")
-def installed(control_plane: ControlPlane) -> ControlPlane:
-    """A control plane that knows our kinds."""
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"--filename={ROOT / 'crds'}")
-    return control_plane
 
 
 @pytest.fixture
