@@ -2,7 +2,20 @@
 
 from typing import Any, Literal
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayReport, ReplayRow, VersionContent
+from ninefold.api.agent import SuccessRate
+from ninefold.api.artifacts import (
+    BASELINE,
+    NULL_CONTROL,
+    AnalysisReport,
+    Decision,
+    Fact,
+    Interval,
+    Outcome,
+    Pattern,
+    ReplayReport,
+    ReplayRow,
+    VersionContent,
+)
 from ninefold.api.edits import Edit, Receipt
 from ninefold.versions import Version, new_version
 
@@ -70,3 +83,30 @@ def a_replay(rows: list[ReplayRow], bucket: Literal["selection", "sealed"] = "se
     return ReplayReport(
         bucket=bucket, arms=arms, rows=rows, prompt_tokens=rest.pop("prompt_tokens", dict.fromkeys(arms, 50)), **rest
     )
+
+
+def a_fact(*tokens: str, tasks: int = 30, source: str = "list_rooms", **when: str) -> Fact:
+    return Fact(when=when, source=source, tokens=list(tokens), tasks=tasks)
+
+
+def a_pattern(pattern_id: str = "p-1", kind: str = "ContextGap", gain: float = 0.1, **rest: Any) -> Pattern:
+    """A pattern at the first call of `find_room`, answered by `list_rooms`; parts of its decision by keyword."""
+    decision = {"point": "first call", "taken": "find_room <name>", "tool": "find_room"}
+    decision |= {key: rest.pop(key) for key in list(rest) if key in Decision.model_fields}
+    interval = Interval(estimate=gain, low=gain / 2, high=gain * 1.5)
+    figures = {"failures": 40, "traces": 100, "tasks": 50, "effect": interval, "p_value": 0.001, "regret": 30.0}
+    return Pattern(
+        id=pattern_id,
+        kind=kind,
+        summary=f"{kind}: 40 of 100 traces lose here.",
+        decision=Decision(**decision),
+        nines_lost=interval,
+        predicted_gain=gain,
+        evidence=["trace-1", "trace-2"],
+        **{**figures, **rest},
+    )
+
+
+def a_report(*patterns: Pattern, success: float = 0.5) -> AnalysisReport:
+    rate = SuccessRate(traces=500, rate=success, low=max(0, success - 0.05), high=min(1, success + 0.05), nines=0.3)
+    return AnalysisReport(traces=500, analysed=300, steps=3000, success=rate, patterns=list(patterns))

@@ -10,8 +10,8 @@ URL = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+|\bwww\.[^\s\"'<>)\]}]+|\b(?:javascript|data|mailto):[^\s]+", re.I
 )
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-LONG_NUMBER = re.compile(r"(?<![\w.])\+?\d(?:[ ./()-]{0,2}\d){6,}(?!\w)")
-"""More than six digits, also when written in groups: phone numbers, cards, accounts, ids."""
+LONG_NUMBER = re.compile(r"(?<![\w.-])(?!\d{4}-\d\d-\d\d\b)\+?\d(?:[ ./()-]{0,2}\d){6,}(?!\w)")
+"""More than six digits, also when written in groups: phone numbers, cards, accounts, ids; dates are not."""
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]+-----"
     r"|\b(?:sk|pk|rk|ghp|gho|ghs|glpat|xox[abpr]|hf|npm|pypi)[-_](?=[\w-]*\d)[\w-]{16,}"
