@@ -23,7 +23,6 @@ import json
 import ssl
 import subprocess
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -188,6 +187,19 @@ class ControlPlane:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done
 
+    def get(self, path: str) -> bytes | None:
+        """What the API server answers the administrator at this path; None if it refuses or is away.
+
+        For polling: a process for each look, as `kubectl` is, would slow down what is waited for.
+        """
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {ADMIN.token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
+                body: bytes = answer.read()
+                return body
+        except OSError:
+            return None
+
     def audit_writes(self, user: str | None = None, since: datetime.datetime | None = None) -> list[dict[str, Any]]:
         """The writes that the API server recorded, oldest first; see `testbed.audit`."""
         return audit.read_writes(self.audit_log, user, since)
@@ -283,17 +295,8 @@ class ControlPlane:
         return path
 
     def _ready(self) -> bool:
-        return self._get("/readyz") is not None
+        return self.get("/readyz") is not None
 
     def _default_account_exists(self) -> bool:
         """Pods are refused before their namespace has its `default` account."""
-        return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
-
-    def _get(self, path: str) -> bytes | None:
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {ADMIN.token}"})
-        try:
-            with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
-                body: bytes = answer.read()
-                return body
-        except (urllib.error.URLError, OSError):
-            return None
+        return self.get("/api/v1/namespaces/default/serviceaccounts/default") is not None

@@ -7,13 +7,16 @@ apart is a namespace each. A test that breaks a server on purpose (restarts, kil
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from kubernetes.aio.client import ApiClient
-from kubernetes.aio.config import new_client_from_config
 
 from testbed import ControlPlane, LocalNode, RedisServer, User
+from testbed.workloads import Workloads
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import ApiClient
 
 OPERATOR = User(token="testbed-operator", name="ninefold-operator")
 """A user without any rights but those that a test binds to it."""
@@ -61,9 +64,17 @@ def kubectl(control_plane: ControlPlane, namespace: str) -> Kubectl:
     return run
 
 
+@pytest.fixture
+def workloads(kubectl: Kubectl, local_node: LocalNode) -> Workloads:
+    """Pods and Jobs that run, in the test's namespace."""
+    return Workloads(kubectl)
+
+
 @pytest_asyncio.fixture
-async def kube(control_plane: ControlPlane) -> AsyncIterator[ApiClient]:
+async def kube(control_plane: ControlPlane) -> "AsyncIterator[ApiClient]":
     """A `kubernetes.aio` client logged in as the administrator."""
+    from kubernetes.aio.config import new_client_from_config  # noqa: PLC0415  a second that unit tests need not wait
+
     kubeconfig = str(control_plane.kubeconfig())
     client = await new_client_from_config(kubeconfig, persist_config=False)  # type: ignore[no-untyped-call]
     async with client:

@@ -13,8 +13,8 @@ from pathlib import Path
 SHIM = [sys.executable, "-I", "-S", str(Path(__file__).with_name("shim.py"))]
 """Prefix of a command that must die with this process; `shim.py` says how."""
 
-POLL_SECONDS = 0.02
-"""Readiness polls are local and cheap; a coarser step would show up in every warm start."""
+POLL_SECONDS = 0.05
+"""Fine enough not to show in a warm start, coarse enough not to slow down what is waited for."""
 
 
 class NotReadyError(RuntimeError):

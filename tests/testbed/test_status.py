@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbed.localnode.api import Object
+from testbed.localnode.objects import Object
 from testbed.localnode.status import ContainerRecord, Verdict, phase, pod_status, running, terminated, waiting
 
 CREATING, RUNNING = waiting("ContainerCreating"), running("2026-01-01T00:00:00Z")

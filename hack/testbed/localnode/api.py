@@ -17,8 +17,7 @@ from kubernetes.aio.client import ApiClient, ApiException, CoreV1Api
 from kubernetes.aio.config import new_client_from_config
 from kubernetes.aio.watch import Watch
 
-Object = dict[str, Any]
-"""A Kubernetes object, or a part of one, as JSON."""
+from testbed.localnode.objects import Object
 
 STRATEGIC = "application/strategic-merge-patch+json"
 """The patch that merges conditions by type, so that those of other writers stay."""

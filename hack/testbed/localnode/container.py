@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.localnode.api import Api, Object
+from testbed.localnode.api import Api
 from testbed.localnode.environment import ConfigError, container_environment, expand, until_configured
 from testbed.localnode.images import SEARCH_PATH, Image, find_image
 from testbed.localnode.mounts import Mounts, normal, rewrite
+from testbed.localnode.objects import Object
 from testbed.localnode.process import ContainerProcess, log_file, termination_message
 from testbed.localnode.status import ContainerRecord, running, terminated, timestamp, waiting
 from testbed.localnode.volumes import Volumes

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from kubernetes.aio.client import ApiException
 
-from testbed.localnode.api import UNREACHABLE, Api, Object
+from testbed.localnode.api import UNREACHABLE, Api
+from testbed.localnode.objects import Object
 
 CONFIG_RETRY_SECONDS = 0.5
 """Until a missing Secret or ConfigMap is looked for again. kubelet takes longer; tests are impatient."""

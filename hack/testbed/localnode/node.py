@@ -11,7 +11,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from testbed.localnode.api import Object, is_gone
+from testbed.localnode.api import is_gone
+from testbed.localnode.objects import Object
 from testbed.localnode.status import lost_status
 from testbed.localnode.worker import NodeContext, PodWorker, pod_path
 

@@ -12,15 +12,14 @@ from datetime import UTC, datetime
 
 from kubernetes.aio.client import ApiException
 
-from testbed.localnode.api import UNREACHABLE, Api, Object
+from testbed.localnode.api import UNREACHABLE, Api
+from testbed.localnode.objects import LEASES, Object
 from testbed.localnode.status import ADDRESS, timestamp
 
 HEARTBEAT_SECONDS = 10.0
 """kubelet's own interval; the controller waits for five of them before it taints the node."""
 
 LEASE_SECONDS = 40
-
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 log = logging.getLogger("localnode")
 

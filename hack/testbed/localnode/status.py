@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from testbed.localnode.api import Object
+from testbed.localnode.objects import Object
 
 ADDRESS = "127.0.0.1"
 

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from testbed.localnode.api import Api, Object
+from testbed.localnode.api import Api
 from testbed.localnode.environment import ConfigError, pod_field, referenced_data
 from testbed.localnode.mounts import normal
+from testbed.localnode.objects import Object
 
 TOKEN_RENEWAL = 0.8
 """A projected token is asked for anew after this share of its lifetime, as kubelet does."""

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from kubernetes.aio.client import ApiException
 
-from testbed.localnode.api import UNREACHABLE, Api, Object
+from testbed.localnode.api import UNREACHABLE, Api
 from testbed.localnode.container import ContainerRunner, PodContext
 from testbed.localnode.environment import ConfigError, until_configured
 from testbed.localnode.images import Image
+from testbed.localnode.objects import Object
 from testbed.localnode.status import ContainerRecord, Verdict, pod_status, timestamp, waiting
 from testbed.localnode.volumes import Volumes
 

@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from testbed.controlplane import ControlPlane
 from testbed.localnode.images import DEFAULT_IMAGES, Image
+from testbed.localnode.objects import LEASES
 from testbed.localnode.process import PID_FILE
 from testbed.paths import HACK
 from testbed.processes import Daemon, environment_for_tools
@@ -34,6 +36,7 @@ class LocalNode:
         name: str = "local-node",
     ) -> None:
         self.name = name
+        self._started = datetime.now(UTC)
         self._control_plane = control_plane
         self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-localnode-")
         self.directory = directory or Path(self._scratch.name if self._scratch else "")
@@ -46,7 +49,8 @@ class LocalNode:
         )
 
     def start(self) -> None:
-        """Start the node and wait until it is `Ready` in the API."""
+        """Start the node and wait until it has registered and renewed its lease."""
+        self._started = datetime.now(UTC)
         self._daemon.start()
         self._daemon.wait_until(self._ready, READY_SECONDS)
 
@@ -103,7 +107,8 @@ class LocalNode:
         ]
 
     def _ready(self) -> bool:
-        """Ready conditions outlive a node, so a restarted one also has to have renewed its lease."""
-        query = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-        done = self._control_plane.kubectl("get", "node", self.name, "-o", query, check=False)
-        return done.stdout == "True"
+        """The Node object outlives its node; only the lease tells that this one is there."""
+        lease = self._control_plane.get(f"{LEASES}/{self.name}")
+        if lease is None:
+            return False
+        return datetime.fromisoformat(json.loads(lease)["spec"]["renewTime"]) >= self._started
