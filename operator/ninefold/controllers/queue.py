@@ -139,12 +139,12 @@ class Queue:
         """Start the workers. A worker never ends by itself."""
         self._tasks = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._count)]
 
-    async def stop(self) -> None:
-        """Take no further key, let the workers finish what they are at, and cancel who takes too long."""
+    async def stop(self, patience: float = STOP_SECONDS) -> None:
+        """Take no further key, let the workers finish what they are at, and cancel who takes longer than that."""
         self.stopping = True
         self._wake.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

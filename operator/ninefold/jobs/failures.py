@@ -12,7 +12,7 @@ from ninefold.api.artifacts import JobError
 from ninefold.store import StoreError
 
 
-class JobFailure(Exception):  # noqa: N818 - the failure of a Job, told to a user; not an error in this program
+class JobFailure(Exception):
     """A stage could not do its work. `reason` is one CamelCase word, `message` a sentence for the condition.
 
     The message must quote neither trace content nor secrets. `permanent=True` when trying again would say the same.

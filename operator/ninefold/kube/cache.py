@@ -19,7 +19,7 @@ seconds later is put right by hand. Missing news of living objects makes the wat
 import asyncio
 import math
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ninefold.api import labels
@@ -77,9 +77,16 @@ class _Shelf:
 
 
 class WatchCache:
-    """Objects of the watched kinds in the watched namespaces (None: all). Objects in it must not be changed."""
+    """Objects of the watched kinds in the watched namespaces. Objects in it must not be changed.
 
-    def __init__(self, namespaces: Iterable[str] = ()) -> None:
+    `changed` is called with every object that is new, newer than what was here, or gone (as last seen), once the cache
+    shows it; not for the prime.
+    """
+
+    def __init__(
+        self, namespaces: Iterable[str] = (), changed: Callable[[Manifest], None] = lambda manifest: None
+    ) -> None:
+        self._changed = changed
         self.namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self.deaf: str | None = None
         """A sentence while the watch is known not to deliver."""
@@ -96,6 +103,10 @@ class WatchCache:
         """Objects of a kind in a namespace that carry all the labels, ordered by name."""
         return self._shelves[kind].select(namespace, wanted or {})
 
+    def everything(self, resource: Resource) -> list[Manifest]:
+        """All objects of a kind, in all watched namespaces."""
+        return list(self._shelves[resource.kind])
+
     def keys(self, resources: Iterable[Resource]) -> list[Key]:
         """A key for every object of these kinds."""
         return [
@@ -108,6 +119,12 @@ class WatchCache:
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object as the API server told it. False: it is older than what is here, dead, or not watched."""
+        if not self._take_in(manifest):
+            return False
+        self._changed(manifest)
+        return True
+
+    def _take_in(self, manifest: Manifest) -> bool:
         if not _is_watched(manifest):
             return False  # nobody would tell us when it changes
         metadata, version = manifest["metadata"], version_of(manifest)
@@ -130,6 +147,7 @@ class WatchCache:
         known = self.get(kind, namespace, name)
         if known is not None and known["metadata"]["uid"] == uid:
             self._shelves[kind].drop(namespace, name)
+            self._changed(known)
 
     async def prime(self, client: KubeClient) -> None:
         """Fill an empty cache. Raises KubeError."""
@@ -137,15 +155,14 @@ class WatchCache:
             for namespace in self.namespaces:
                 items, _ = await client.list_all(resource, namespace, resource.selector)
                 for item in items:
-                    self.put(item)
+                    self._take_in(item)
 
     # ------------------------------------------------------------------ audit
 
-    async def audit(self, client: KubeClient, patience: float = PATIENCE) -> list[Manifest]:
+    async def audit(self, client: KubeClient, patience: float = PATIENCE) -> None:
         """Compare with fresh lists, and put right what the watch has not delivered after `patience` seconds.
 
-        Returns the objects that changed or vanished without our hearing of it; sets or clears `deaf`. Raises KubeError
-        when the lists cannot be had.
+        Sets or clears `deaf`. Raises KubeError when the lists cannot be had.
         """
         news: list[Manifest] = []
         gone: list[Manifest] = []
@@ -161,7 +178,6 @@ class WatchCache:
         for item in vanished:
             self.remove(item["kind"], *place_of(item), item["metadata"]["uid"])
         self.deaf = _deaf(missed, patience)
-        return missed + vanished
 
     def _is_news(self, item: Manifest) -> bool:
         known = self.get(item["kind"], *place_of(item))

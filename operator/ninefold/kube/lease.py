@@ -85,7 +85,14 @@ class Lease:
             await asyncio.sleep(self._timing.retry * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
 
     async def keep(self) -> None:
-        """Renew until that fails for good; then raise LeaseLostError. Never returns."""
+        """Renew until that fails for good; then the Lease is not held and LeaseLostError is raised. Never returns."""
+        try:
+            await self._keep()
+        except LeaseLostError:
+            self._held = None
+            raise
+
+    async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._timing.retry)
             started = _clock()

@@ -123,14 +123,13 @@ async def test_a_stop_finishes_what_is_under_way_and_takes_nothing_new() -> None
     assert recorder.done == [key("a")]
 
 
-async def test_a_stop_does_not_wait_forever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ninefold.controllers.queue.STOP_SECONDS", 0.001)
+async def test_a_stop_does_not_wait_forever() -> None:
     recorder = Recorder()
     queue = Queue(recorder, workers=1)
     queue.start()
     queue.add(key("a"))
     await recorder.entered.get()
-    await queue.stop()
+    await queue.stop(patience=0)
     assert recorder.done == []
 
 
