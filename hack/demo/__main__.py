@@ -18,8 +18,7 @@ from demo import live, show
 from demo.background import AlreadyRunning, Lock, leave_running, stop
 from demo.local import LocalPlace
 from demo.loop import NAMESPACE, Place, close_the_loop
-from harness.follow import NotClosed, Say
-from harness.kubectl import KubectlError
+from harness.follow import Say
 from harness.local import LocalCluster
 from harness.prompts import mounted
 from testbed.paths import REPOSITORY
@@ -45,7 +44,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         return _local(lock, home / "run", options, say)
-    except (NotClosed, KubectlError) as error:
+    except RuntimeError as error:
         print(f"The loop did not close: {error}\nLogs: {home / 'run'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

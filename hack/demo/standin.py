@@ -8,9 +8,10 @@ know the shops. Its habits are those that make real tool-using agents fail, writ
   makes one up in a style that it has seen elsewhere, and is mostly wrong. Another shop's codes in the prompt are
   believed, and the calls with them fail.
 - **It seldom looks before it acts**: it calls the look-up tool first one time in five, and nine times in ten when one
-  short sentence that forbids nothing tells it to (a look-up word, an order word such as "first" or "before").
-- **It repeats itself.** After an error it makes the same call again, guesses anew, or looks up. Told in a sentence
-  not to repeat a failed call, it does so less, and looks up more.
+  short sentence that forbids nothing tells it to (a look-up word and an order word such as "first" or "before").
+- **It repeats itself.** After an error it makes the same call again, guesses anew, or looks up. When a short sentence
+  about errors or failed calls tells it to do something else (look up, change the call, not repeat it), it repeats
+  itself less and looks up more.
 - **It slips.** One answer in twenty is misread from a right result, whatever the prompt says; and a question about an
   item that the shop no longer sells is never answered.
 
@@ -48,10 +49,12 @@ AFTER_ERROR_WHEN_TOLD = {"look": 0.5, "repeat": 0.05}
 MISREADS = 0.05
 
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)+")
-LOOK = re.compile(r"\b(list|look ?up|lists|listing|looks? up|look it up|discover|list_codes)\b", re.I)
+LOOK = re.compile(r"\b(list|lists|listing|looks? it up|look(ing|s)?[- ]?up|discover|list_codes)\b", re.I)
 ORDER = re.compile(r"\b(first|before|start|begin|prior|initially|until)\b", re.I)
+ERROR = re.compile(r"\b(errors?|fails?|failed|failing|failure|refused|rejected)\b", re.I)
+OTHERWISE = re.compile(r"\b(change|changed|another|other|different|differently|instead|second time)\b", re.I)
 REPEAT = re.compile(r"\b(repeat|retry|again|same call|unchanged)\b", re.I)
-NEGATION = re.compile(r"\b(never|not|don't|avoid|without|skip|unless|no need|instead|stop)\b", re.I)
+NEGATION = re.compile(r"\b(never|not|don't|avoid|without|skip|unless|no need)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Reading:
     """What it takes from its instructions, and what it has seen so far."""
 
     told_to_look: bool
-    told_not_to_repeat: bool
+    told_about_errors: bool
     codes: tuple[str, ...]
     question: str
     calls: tuple[tuple[str, str], ...]
@@ -106,14 +109,25 @@ def read(request: dict[str, Any]) -> Reading:
     calls = [c["function"] for m in messages if m["role"] == "assistant" for c in m.get("tool_calls") or []]
     free = [tool["name"] for tool in tools if not tool.get("parameters", {}).get("required")]
     return Reading(
-        told_to_look=any(LOOK.search(s) and ORDER.search(s) and not NEGATION.search(s) for s in sentences),
-        told_not_to_repeat=any(REPEAT.search(s) and NEGATION.search(s) for s in sentences),
+        told_to_look=any(map(_tells_to_look, sentences)),
+        told_about_errors=any(map(_tells_about_errors, sentences)),
         codes=tuple(dict.fromkeys(CODE.findall("\n".join([instructions, *(r for r in results if "error" not in r)])))),
         question="\n".join(str(m["content"]) for m in messages if m["role"] == "user"),
         calls=tuple((c["name"], c["arguments"]) for c in calls),
         last_result=results[-1] if results else None,
         look_up_tool=free[0] if free else None,
     )
+
+
+def _tells_to_look(sentence: str) -> bool:
+    said = LOOK.search(sentence) and ORDER.search(sentence)
+    return bool(said) and not NEGATION.search(sentence) and not ERROR.search(sentence)
+
+
+def _tells_about_errors(sentence: str) -> bool:
+    forbidden = NEGATION.search(sentence)
+    otherwise = (LOOK.search(sentence) or OTHERWISE.search(sentence)) and not forbidden
+    return bool(ERROR.search(sentence) and (otherwise or (REPEAT.search(sentence) and forbidden)))
 
 
 def next_message(reading: Reading, draw: random.Random) -> dict[str, Any]:
@@ -134,7 +148,7 @@ def _decide(reading: Reading, task: Task, draw: random.Random, failed: bool) -> 
     can_look = reading.look_up_tool is not None and reading.look_up_tool not in {name for name, _ in reading.calls}
     chance = draw.random()
     if failed:
-        habit = AFTER_ERROR_WHEN_TOLD if reading.told_not_to_repeat else AFTER_ERROR
+        habit = AFTER_ERROR_WHEN_TOLD if reading.told_about_errors else AFTER_ERROR
         if can_look and chance < habit["look"]:
             return str(reading.look_up_tool), "{}"
         if chance < habit["look"] + habit["repeat"]:
