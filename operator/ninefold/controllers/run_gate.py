@@ -1,0 +1,135 @@
+"""The seal and the gate: one candidate, booked before the sealed cases are opened, judged once, and written down.
+
+The booking comes before the Job, for a seal that was broken without being counted would spend alpha that nobody knows
+of. The version's ConfigMap comes before `ReplayPassed`, for from then on nothing may depend on Redis any more.
+"""
+
+from datetime import datetime
+
+from ninefold.api.artifacts import ProposalSet, ReplayReport
+from ninefold.api.run import Figures
+from ninefold.controllers.actions import Action, Create, Replace
+from ninefold.controllers.conditions import Verdict, reconciling, true
+from ninefold.controllers.delivery import owner_for, with_content
+from ninefold.controllers.outcome import Outcome
+from ninefold.controllers.run_end import End, end, fail
+from ninefold.controllers.run_snapshot import RunSnapshot
+from ninefold.controllers.run_stages import is_absent, start, taken
+from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions
+from ninefold.controllers.runfacts import REPLAYED
+from ninefold.gate import GateInput, GateResult, alpha_of, evaluate
+from ninefold.versions import (
+    Ledger,
+    SealedAlreadyOpened,
+    Version,
+    VersionError,
+    configmap_name,
+    ledger_configmap,
+    to_configmap,
+)
+
+
+def begin(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """Create the Job of the stage under way; for the sealed cases, book their use first."""
+    if s.stage is None or not is_absent(s.stage):
+        return None
+    if s.stage.stage != "replay-sealed":
+        return start(s, s.stage)
+    candidate = s.run.status.candidate
+    assert candidate is not None, "the race froze it with its own result"
+    if s.ledger is None:
+        return Outcome(reconciling("LedgerMissing", "waits for the Agent's ledger"), again_at=None)
+    try:
+        ledger = known_versions(s).ledger.paid(s.run.uid, "replay-selection", s.run.status.figures.replay_calls or 0)
+        _, cycle = ledger.open_sealed(s.run.uid, candidate.hash)
+        ledger, _ = ledger.open_sealed(s.run.uid, candidate.hash, alpha_of(_alpha(s), cycle))
+    except SealedAlreadyOpened as error:
+        return fail(s, now, error.reason, str(error))
+    env = {"NINEFOLD_CANDIDATE": candidate.id, "NINEFOLD_CANDIDATE_HASH": candidate.hash}
+    return start(s, s.stage, _book(s, ledger), **env)
+
+
+def _alpha(s: RunSnapshot) -> float:
+    assert s.inputs is not None and s.inputs.value is not None
+    return s.inputs.value.policy.gate.alpha
+
+
+def _book(s: RunSnapshot, ledger: Ledger) -> tuple[Action, ...]:
+    """The ledger's new content, if it is one, on the condition that nobody has written it since it was read."""
+    assert s.agent is not None and s.ledger is not None
+    wanted = ledger_configmap(s.agent.name, s.agent.namespace, ledger, owner=owner_for(s.agent))
+    updated = with_content(s.ledger, wanted)
+    return (Replace(updated),) if updated != s.ledger else ()
+
+
+def proved(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """The sealed replay is there: judge it, write the version if it passed, and tell."""
+    if s.stage is None or s.stage.stage != "replay-sealed" or not isinstance(report := s.stage.result, ReplayReport):
+        return None
+    assert s.inputs is not None and s.inputs.value is not None and s.run.status.candidate is not None
+    inputs, frozen = s.inputs.value, s.run.status.candidate
+    if s.ledger is None:
+        return Outcome(reconciling("LedgerMissing", "waits for the Agent's ledger"))
+    ledger = known_versions(s).ledger
+    ledger, cycle = ledger.open_sealed(s.run.uid, frozen.hash)
+    ledger = ledger.paid(s.run.uid, "replay-sealed", report.calls_paid)
+    result = evaluate(GateInput(report, frozen.id, inputs.policy.gate, cycle, inputs.agent.model.context_window))
+    figures = _figures(s, result, report)
+    if result.passed:
+        return _passed(s, now, result, figures, ledger)
+    reason: End = "NotImproved" if result.passed is False else "Inconclusive"
+    status = {"stages": taken(s, s.stage), "figures": figures}
+    whole = result.verdicts[-1].message
+    return end(s, now, reason, whole, verdicts=_told(result, report), status=status, first=_book(s, ledger))
+
+
+def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figures:
+    """The gate's numbers beside the analysis'; the calls of both buckets."""
+    before = s.run.status.figures
+    calls = (before.replay_calls or 0) + report.calls_paid
+    update = {"traces": before.traces, "success": before.success, "replay_calls": calls}
+    return result.figures.model_copy(update=update)
+
+
+def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:
+    gate = tuple(Verdict(v.type, v.status, v.reason, v.message) for v in result.verdicts)
+    return (true(REPLAYED, REPLAYED, f"{len(report.rows)} sealed cases, {report.calls_paid} calls"), *gate)
+
+
+def _passed(s: RunSnapshot, now: datetime, result: GateResult, figures: Figures, ledger: Ledger) -> Outcome:
+    assert s.stage is not None and s.agent is not None and s.run.status.candidate is not None
+    assert isinstance(s.proposals, ProposalSet) and s.inputs is not None and s.inputs.value is not None
+    frozen = s.run.status.candidate
+    candidate = next((one for one in s.proposals.candidates if one.id == frozen.id), None)
+    try:
+        version = candidate_version(s, candidate, figures) if candidate is not None else None
+        if version is None or version.hash != frozen.hash:
+            message = f"the proposals hold no candidate {frozen.id} with the frozen hash {frozen.hash}: refused"
+            return fail(s, now, "CandidateChanged", message)
+        manifest = to_configmap(s.agent.name, s.agent.namespace, version, owner=owner_for(s.agent))
+    except NoParentError as error:
+        return fail(s, now, "VersionGone", str(error))
+    except VersionError as error:
+        return fail(s, now, error.reason, str(error))
+    names = {existing["metadata"]["name"] for existing in s.versions}
+    create = () if manifest["metadata"]["name"] in names else (Create(manifest),)
+    status = {
+        "stages": taken(s, s.stage),
+        "figures": figures,
+        "candidate": frozen.model_copy(update={"version": version.name}),
+    }
+    first = (*create, *_book(s, ledger.numbered(version.number)))
+    told = _told(result, s.stage.result) if isinstance(s.stage.result, ReplayReport) else ()
+    if s.inputs.value.policy.mode == "Suggest":
+        return end(s, now, "Suggested", _suggestion(s, version, result), verdicts=told, status=status, first=first)
+    phase = reconciling("Approving", f"{version.name} is proved: {result.verdicts[-1].message}")
+    return Outcome((*told, *phase), {**status, "phase": "Approving"}, first=first)
+
+
+def _suggestion(s: RunSnapshot, version: Version, result: GateResult) -> str:
+    assert s.agent is not None
+    return (
+        f"{version.name} is proved ({result.verdicts[-1].message}) and stands in the ConfigMap "
+        f"{configmap_name(s.agent.name, version.name)}: take its edits into Git with "
+        f"`ninefold export {s.agent.name} {version.name}`, or set spec.version of the Agent to {version.name}"
+    )

@@ -1,0 +1,168 @@
+"""What the results of the first three stages mean: patterns, candidates, and the one candidate that is frozen."""
+
+from datetime import datetime
+
+from ninefold.api.artifacts import BASELINE, AnalysisReport, Pattern, ProposalSet, ReplayReport
+from ninefold.api.run import CandidateStatus, PatternSummary
+from ninefold.controllers.conditions import clip, false, reconciling, true
+from ninefold.controllers.outcome import Outcome
+from ninefold.controllers.run_end import end, fail
+from ninefold.controllers.run_snapshot import RunSnapshot
+from ninefold.controllers.run_stages import PHASE, taken
+from ninefold.controllers.run_version import NoParentError, candidate_version, refusal
+from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED
+from ninefold.gate.checks import MISSING_AT_MOST
+
+SHOWN_PATTERNS = 10
+
+
+# ---------------------------------------------------------------- analyze
+
+
+def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """Patterns and success go into the status; without patterns, or without cases to prove anything on, it ends."""
+    if s.stage is None or not isinstance(report := s.stage.result, AnalysisReport):
+        return None
+    found = true(TRACES_ANALYZED, "Analyzed", _analysis_sentence(report))
+    status = {
+        "stages": taken(s, s.stage),
+        "patterns": [_summary(pattern) for pattern in report.patterns[:SHOWN_PATTERNS]],
+        "success": report.success,
+        "figures": s.run.status.figures.model_copy(update={"traces": report.traces, "success": report.success.rate}),
+    }
+    if not report.patterns:
+        none = f"no pattern in {report.analysed} analysed traces costs enough to be told from chance"
+        unproposed = false(CANDIDATES_PROPOSED, "NoPatterns", none)
+        return end(s, now, "NotImproved", none, verdicts=(found, unproposed), status=status)
+    if (lack := _too_few_cases(s, report)) is not None:
+        return end(s, now, "Inconclusive", lack, verdicts=(found,), status=status)
+    return Outcome((found, *reconciling(PHASE["propose"], f"{len(report.patterns)} patterns were found")), status)
+
+
+def _analysis_sentence(report: AnalysisReport) -> str:
+    success = report.success
+    left_out = ", ".join(f"{count} {why}" for why, count in sorted(report.losses.items()) if count)
+    return (
+        f"{report.traces} traces ({report.analysed} analysed, {report.steps} steps), success {success.rate:.3f} "
+        f"({success.low:.3f}-{success.high:.3f}), {len(report.patterns)} patterns"
+        + (f", {len(report.unidentified)} contrasts without enough support" if report.unidentified else "")
+        + (f"; left out: {left_out}" if left_out else "")
+    )
+
+
+def _summary(pattern: Pattern) -> PatternSummary:
+    return PatternSummary(
+        id=pattern.id,
+        kind=pattern.kind,
+        nines_lost=round(max(0.0, pattern.nines_lost.estimate), 4),
+        failures=pattern.failures,
+        summary=clip(pattern.summary, 1024),
+    )
+
+
+def _too_few_cases(s: RunSnapshot, report: AnalysisReport) -> str | None:
+    """Calls are not paid for what cannot prove anything. Without spec.replay nothing is replayed anyway."""
+    assert s.inputs is not None and s.inputs.value is not None
+    if s.inputs.value.agent.replay is None:
+        return None
+    cases = {bucket: sum(ref.cases for ref in report.cases if ref.bucket == bucket) for bucket in _HELD_OUT}
+    least = s.inputs.value.policy.gate.min_pairs
+    if cases["selection"] > 0 and cases["sealed"] >= least:
+        return None
+    return (
+        f"{cases['selection']} selection cases (1 required) and {cases['sealed']} sealed cases "
+        f"({least} required by gate.minPairs) in {report.traces} traces: more traces are needed"
+    )
+
+
+_HELD_OUT = ("selection", "sealed")
+
+
+# ---------------------------------------------------------------- propose
+
+
+def proposed(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """Candidates, or the end."""
+    if s.stage is None or not isinstance(found := s.stage.result, ProposalSet):
+        return None
+    assert s.inputs is not None and s.inputs.value is not None
+    status = {"stages": taken(s, s.stage)}
+    turned_down = f"; {len(found.refused)} edits were refused" if found.refused else ""
+    if not found.candidates:
+        message = f"no edit answers the patterns{turned_down}"
+        none = false(CANDIDATES_PROPOSED, "NoProposals", message)
+        return end(s, now, "NotImproved", message, verdicts=(none,), status=status)
+    listed = "; ".join(f"{candidate.id}: {candidate.summary}" for candidate in found.candidates)
+    there = true(CANDIDATES_PROPOSED, "Proposed", f"{len(found.candidates)} candidates{turned_down}: {listed}")
+    if s.inputs.value.agent.replay is None:
+        message = f"{len(found.candidates)} candidates, but the Agent has no spec.replay: nothing can be proved"
+        return end(s, now, "NotImproved", message, verdicts=(there,), status=status)
+    if (changed := _frozen_is_gone(s, found)) is not None:
+        return fail(s, now, "ArtifactLost", changed, verdicts=(there,))
+    message = f"{len(found.candidates)} candidates are raced"
+    return Outcome((there, *reconciling(PHASE["replay-selection"], message)), status)
+
+
+def _frozen_is_gone(s: RunSnapshot, found: ProposalSet) -> str | None:
+    """Proposals that were computed once more must hold the candidate for which the seal was broken."""
+    frozen = s.run.status.candidate
+    if frozen is None:
+        return None
+    for candidate in found.candidates:
+        if candidate.id == frozen.id and candidate_version(s, candidate).hash == frozen.hash:
+            return None
+    return f"the frozen candidate {frozen.id} ({frozen.hash}) was lost, and came out otherwise: start another run"
+
+
+# ---------------------------------------------------------------- replay-selection
+
+
+def selected(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """Freeze the winner before the sealed cases are opened; or the end."""
+    if s.stage is None or s.stage.stage != "replay-selection" or not isinstance(report := s.stage.result, ReplayReport):
+        return None
+    figures = s.run.status.figures.model_copy(update={"replay_calls": report.calls_paid})
+    status = {"stages": taken(s, s.stage), "figures": figures}
+    if (missing := _too_much_missing(report)) is not None:
+        told = false(REPLAYED, "Inconclusive", missing)
+        return end(s, now, "Inconclusive", missing, verdicts=(told,), status=status)
+    sentence = f"{len(report.rows)} selection cases, {report.calls_paid} calls: {report.why or 'no word on the race'}"
+    if report.winner is None and report.stopped is not None:
+        told = false(REPLAYED, "Stopped", f"{sentence}; {report.stopped}")
+        return end(s, now, "Inconclusive", f"{sentence}; {report.stopped}", verdicts=(told,), status=status)
+    if report.winner is None:
+        return end(s, now, "NotImproved", sentence, verdicts=(true(REPLAYED, "NoWinner", sentence),), status=status)
+    return _freeze(s, now, report.winner, sentence, status)
+
+
+def _too_much_missing(report: ReplayReport) -> str | None:
+    outcomes = [row.outcomes.get(BASELINE) for row in report.rows]
+    unknown = [outcome for outcome in outcomes if outcome is None or outcome.success is None]
+    if not report.rows or len(unknown) <= MISSING_AT_MOST * len(report.rows):
+        return None
+    errors = sorted({outcome.error for outcome in unknown if outcome is not None and outcome.error})
+    return (
+        f"{len(unknown)} of {len(report.rows)} selection cases ({len(unknown) / len(report.rows):.0%} > "
+        f"{MISSING_AT_MOST:.0%} allowed) have no outcome under the baseline"
+        + (f" ({clip(errors[0], 200)!r})" if errors else "")
+    )
+
+
+def _freeze(s: RunSnapshot, now: datetime, winner: str, sentence: str, status: dict[str, object]) -> Outcome:
+    assert isinstance(s.proposals, ProposalSet), "gathered with the result of the race; a refusal is a step before this"
+    candidate = next((one for one in s.proposals.candidates if one.id == winner), None)
+    told = false(REPLAYED, "SelectionReplayed", sentence)
+    if candidate is None:
+        message = f"the race was won by {clip(winner, 100)!r}, which nobody proposed: refused"
+        return fail(s, now, "ArtifactForged", message, verdicts=(told,))
+    try:
+        version = candidate_version(s, candidate)
+    except NoParentError as error:
+        return fail(s, now, "VersionGone", str(error), verdicts=(told,))
+    if (problem := refusal(s, version)) is not None:
+        reason, message = problem
+        verdicts = (told, false(REPLAY_PASSED, reason, message))
+        return end(s, now, "NotImproved", message, verdicts=verdicts, status=status)
+    frozen = CandidateStatus(id=candidate.id, hash=version.hash, summary=clip(candidate.summary, 1024))
+    phase = reconciling(PHASE["replay-sealed"], f"{candidate.id} ({version.hash}) is frozen for the sealed cases")
+    return Outcome((told, *phase), {**status, "candidate": frozen})
