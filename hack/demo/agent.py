@@ -58,7 +58,7 @@ def replay(model: Model, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def serve(port: int) -> None:
+def serve(host: str, port: int) -> None:
     """Serve until killed: the stand-in model and the agent's staging endpoint on one port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,7 +81,7 @@ def serve(port: int) -> None:
         def _route(self, body: dict[str, Any]) -> dict[str, Any]:
             if not self.path.endswith("/replay"):
                 return complete(body)
-            model = Model(port)
+            model = Model("127.0.0.1", port)
             try:
                 return replay(model, body)
             finally:
@@ -96,7 +96,7 @@ def serve(port: int) -> None:
             self.wfile.write(data)
 
     ThreadingHTTPServer.request_queue_size = 128
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    ThreadingHTTPServer((host, port), Handler).serve_forever()
 
 
 # ---------------------------------------------------------------- a fortnight of traffic
@@ -115,35 +115,37 @@ def traffic(seed: int) -> list[tuple[str, Task, int]]:
     return asked
 
 
-def record(port: int, components: Mapping[str, str], out: Path, seed: int, now: float) -> tuple[int, float]:
-    """Let the agent work through the traffic and write one OTLP-JSON line a trace. Returns traces and success."""
-    model, sessions, solved = Model(port), traffic(seed), 0.0
+def record(model: Model, components: Mapping[str, str], out: Path, seed: int) -> dict[str, float]:
+    """Let the agent work through a fortnight that ends now, and write one OTLP-JSON line a trace.
+
+    Returns the number of `traces`, and the share that was `right`.
+    """
+    sessions, solved, begin = traffic(seed), 0.0, time.time() - FORTNIGHT
     with out.open("w") as file:
         for number, (shop, task, phrasing) in enumerate(sessions):
             episode = run(model, shop, ask(task, phrasing), components, seed * 100_003 + number)
-            start = now - FORTNIGHT + number * (FORTNIGHT - 3600) / len(sessions)
+            start = begin + number * (FORTNIGHT - 3600) / len(sessions)
             key = f"{shop}/{task.kind}/{task.noun}/{task.colour}/{task.place}"
             file.write(json.dumps(telemetry.trace(episode, number, key, start)) + "\n")
             solved += episode.score
-    return len(sessions), solved / len(sessions)
+    return {"traces": len(sessions), "right": solved / len(sessions)}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="demo.agent", description="The demo's stand-in agent.")
     parser.add_argument("verb", choices=["serve", "record"])
-    parser.add_argument("--port", type=int, default=8901, help="port of the stand-in model")
+    parser.add_argument("--host", default="127.0.0.1", help="serve: address to listen on; record: the model's host")
+    parser.add_argument("--port", type=int, default=8901)
     parser.add_argument("--prompts", type=Path, help="record: JSON file with the prompt components")
     parser.add_argument("--out", type=Path, help="record: file for the OTLP-JSON lines")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.verb == "serve":
-        serve(options.port)
+        serve(options.host, options.port)
     if options.prompts is None or options.out is None:
         parser.error("record needs --prompts and --out")
-    count, success = record(
-        options.port, json.loads(options.prompts.read_text()), options.out, options.seed, time.time()
-    )
-    print(f"{count} traces, {success:.1%} solved", file=sys.stderr)
+    components = json.loads(options.prompts.read_text())
+    print(json.dumps(record(Model(options.host, options.port), components, options.out, options.seed)))
     return 0
 
 

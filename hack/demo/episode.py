@@ -46,8 +46,8 @@ class Episode:
 class Model:
     """Chat completions over HTTP, one connection kept open."""
 
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    def __init__(self, host: str, port: int) -> None:
+        self._connection = http.client.HTTPConnection(host, port, timeout=30)
 
     def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(request)

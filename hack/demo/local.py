@@ -2,12 +2,16 @@
 
 import http.client
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from demo.agent import record
+from demo.episode import Model
 from harness.local import LocalCluster
 from testbed.processes import free_port
+
+HOST = "127.0.0.1"
 
 
 class LocalPlace:
@@ -18,19 +22,22 @@ class LocalPlace:
         self._port = free_port()
         self.kubectl = cluster.kubectl
         self.trace_directory: Path = cluster.directory / "traces"
-        self.url = f"http://127.0.0.1:{self._port}/replay"
+        self.url = f"http://{HOST}:{self._port}/replay"
 
-    def start_agent(self) -> None:
-        daemon = self._cluster.start("agent", [sys.executable, "-m", "demo.agent", "serve", f"--port={self._port}"])
-        daemon.wait_until(self._answers, seconds=20)
-
-    def record(self, components: Mapping[str, str], seed: int, now: float) -> tuple[int, float]:
-        """Number of traces that the agent left, and the share of right answers."""
+    def start_agent(self, components: Mapping[str, str]) -> dict[str, float]:
+        """See `loop.Place`."""
+        command = [sys.executable, "-m", "demo.agent", "serve", f"--port={self._port}"]
+        self._cluster.start("agent", command).wait_until(self._answers, seconds=20)
         self.trace_directory.mkdir(exist_ok=True)
-        return record(self._port, components, self.trace_directory / "traces.jsonl", seed, now)
+        return record(Model(HOST, self._port), components, self.trace_directory / "traces.jsonl", seed=0)
+
+    @contextmanager
+    def reach(self) -> Iterator[str]:
+        """See `loop.Place`."""
+        yield self.url
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=2)
         try:
             connection.request("GET", "/v1/models")
             return connection.getresponse().status == 200

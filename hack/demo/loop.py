@@ -1,7 +1,7 @@
 """The demo's course: an agent and its traces, three manifests, one run followed to its end."""
 
-import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,6 @@ from harness.kubectl import Kubectl, Manifest
 
 MANIFESTS = Path(__file__).with_name("manifests")
 NAMESPACE = "shop"
-SEED = 0
 
 
 class Place(Protocol):
@@ -24,11 +23,15 @@ class Place(Protocol):
     url: str
     """The agent's replay endpoint, as a pod reaches it."""
 
-    def start_agent(self) -> None:
-        """Start the stand-in agent and wait until it answers."""
+    def start_agent(self, components: Mapping[str, str]) -> dict[str, float]:
+        """Start the stand-in agent and let it answer customers for a fortnight, under these prompts.
 
-    def record(self, components: Mapping[str, str], seed: int, now: float) -> tuple[int, float]:
-        """Let it work for a fortnight before `now` (seconds since 1970). Returns traces and share of right answers."""
+        Returns how many `traces` it left, and which share of its answers was `right`.
+        """
+        ...
+
+    def reach(self) -> AbstractContextManager[str]:
+        """The agent's replay endpoint, as this process reaches it."""
         ...
 
 
@@ -57,9 +60,8 @@ def close_the_loop(place: Place, say: Say, seconds: float) -> tuple[Kubectl, Man
     place.kubectl.run("create", "namespace", NAMESPACE)
     backend, agent, policy = manifests(place)
     say("starting the stand-in agent, and letting it answer customers for a fortnight")
-    place.start_agent()
-    count, success = place.record(components(agent), SEED, time.time())
-    say(f"the agent has left {count} traces; {success:.1%} of its answers were right")
+    done = place.start_agent(components(agent))
+    say(f"the agent has left {done['traces']:.0f} traces; {done['right']:.1%} of its answers were right")
     say("applying TraceBackend, Agent and OptimizationPolicy")
     kubectl.apply([backend, agent, policy])
     run = follow_run(kubectl, say, seconds)

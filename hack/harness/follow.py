@@ -69,7 +69,7 @@ def _last_words(kubectl: Kubectl, run: Manifest) -> str:
 def _objects(kubectl: Kubectl, kind: str, deadline: float) -> Iterator[Manifest]:
     """Objects as the watch tells them, until the deadline."""
     while time.monotonic() < deadline:
-        with kubectl.watching(kind) as process:
+        with kubectl.running("get", kind, "--watch", "-o", "json") as process:
             assert process.stdout is not None
             incoming: queue.Queue[Manifest | None] = queue.Queue()
             threading.Thread(target=_read, args=(process.stdout, incoming), daemon=True).start()

@@ -52,11 +52,10 @@ class Kubectl:
         self.run("apply", "--server-side", "--field-manager=demo-user", "-f", "-", stdin=json.dumps(items))
 
     @contextmanager
-    def watching(self, kinds: str) -> Iterator["subprocess.Popen[str]"]:
-        """`kubectl get KINDS --watch` under way, its JSON objects one after the other on `stdout`."""
-        line = self._line(["get", kinds, "--watch", "-o", "json"])
+    def running(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """A call that goes on, such as `get --watch`, with its output on `stdout`; killed at the end."""
         process = subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.environment
+            self._line(arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.environment
         )
         try:
             yield process
