@@ -3,8 +3,8 @@
     python -m demo [--cluster local|kind|kubeconfig] [--down] [--deadline SECONDS]
     python -m demo --stop          end what an earlier demo left running (`make clean`)
 
-Without `--cluster`: kind where kind and Docker are there, else local. A cluster behind a kubeconfig is only touched when
-asked for; its nodes must have the images that `--operator-image` and `--jobs-image` name.
+Without `--cluster`: kind where kind and Docker are there, else local. A cluster behind a kubeconfig is only touched
+when asked for; its nodes must have the images that `--operator-image` and `--jobs-image` name.
 
 Exit codes: 0 the loop closed; 1 it did not, with the last condition on standard error; 130 interrupted.
 """
@@ -65,8 +65,12 @@ def _end_the_last(home: Path, say: Say) -> None:
     """Whatever an earlier demo has left, in the background or in a cluster."""
     if stop(home / "lock"):
         say("ended the demo that was still running")
+    _uninstall(home, say)
+
+
+def _uninstall(home: Path, say: Say) -> None:
     if (home / INSTALLED).exists():
-        say("removing what the last demo installed into its cluster")
+        say("removing what the demo installed into its cluster")
         Installation(**json.loads((home / INSTALLED).read_text())).remove(NAMESPACE)
         (home / INSTALLED).unlink()
 
@@ -94,7 +98,7 @@ def _in_a_cluster(home: Path, cluster: str, options: argparse.Namespace, say: Sa
         closed = True
     finally:
         if options.down or not closed:
-            _end_the_last(home, say)
+            _uninstall(home, say)
     if not options.down:
         _tell_where_to_look(made.kubeconfig, "kubectl", home / "run")
 
