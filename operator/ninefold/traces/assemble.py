@@ -69,9 +69,11 @@ def _in_order(spans: Iterable[Span], losses: Counter[str]) -> list[Span]:
     children: defaultdict[str, list[Span]] = defaultdict(list)
     parents = {s.parent_id for s in known.values()}
     for span in sorted(known.values(), key=lambda s: (s.start, s.span_id not in parents, s.end, s.span_id)):
-        if span.parent_id is not None and span.parent_id not in known:
+        parent = span.parent_id or _TOP
+        if parent != _TOP and parent not in known:
             losses["orphan_spans"] += 1
-        children[span.parent_id if span.parent_id in known else _TOP].append(span)
+            parent = _TOP
+        children[parent].append(span)
     ordered: list[Span] = []
     left = dict.fromkeys(s.span_id for group in children.values() for s in group)
     stack = children[_TOP][::-1]

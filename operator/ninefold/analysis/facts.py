@@ -1,0 +1,214 @@
+"""Facts: names that successful traces got from a source and that failing ones lacked.
+
+A call that went well is no proof of truth, and results carry users' data. What tells a source of facts apart is what
+happens next: a result that describes the world (what exists, what it is called) is named again in later calls, a
+result that answers the question is not. So:
+
+1. A *source* is an action and a path in its results whose values are named, outside quotes, in later calls that went
+   well, far more often than the results of the action that traces usually end with, in enough distinct tasks.
+2. A source is *shared* when nearly every value that one task was shown was also shown to another task of the same
+   intent. What a customer's lookup shows is his alone, so its path is not shared.
+3. A value at a source is a fact when two tasks saw it; or, at a shared source, when only one task ever asked this
+   very question, so that the value had no chance to be seen again.
+4. A name that several tasks used in calls that went well in *successful* traces is a fact without a source, when it
+   belongs to few intents (else it is a word of the tool's language).
+5. A name that tasks of this intent used again and again without ever succeeding, while others succeeded, is dropped.
+
+Facts are kept per intent, since what exists in one place does not in another.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ninefold.analysis import queries
+from ninefold.analysis.engine import Engine
+from ninefold.analysis.population import table
+from ninefold.analysis.stats.wilson import wilson
+from ninefold.analysis.words import words
+from ninefold.api.artifacts import Fact
+
+SOURCE_TASKS = 10
+"""Distinct tasks in which a source's results must have been named again."""
+FAR_MORE = 3.0
+"""Times the reuse of a usual final action's results that the lower bound of a source's reuse must reach."""
+LEAST_REUSE = 0.02
+"""Taken for the final action's reuse where that is lower: chance repeats happen."""
+SHARED = 0.7
+"""Share of (task, value) pairs that another task of the intent saw too, from which a path is shared."""
+OWN_TASKS = 3
+"""Distinct successful tasks that must have used a name which no source showed."""
+FEW_INTENTS = 0.25
+"""Share of intents above which an unsourced name is a word of the tool's language."""
+NEVER_SOLVED = 0.05
+"""A name is dropped when its tasks, at the intent's own success rate, would all fail by chance less often."""
+MAX_CHARACTERS = 10_000
+"""Of one intent's facts as text, about 2,500 tokens: a prompt must have room for more. The best supported stay."""
+
+_PERSONAL = re.compile(r"['\"@]|\d{3}")
+"""What only one task asked with a quotation, a mail address or a long number in it may be about a person."""
+_SOURCES = pa.schema([("action", pa.string()), ("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a population of traces knows. `informing` are actions that describe the world rather than act on it;
+
+    `language` are words that calls need whatever the case is about.
+    """
+
+    facts: list[Fact]
+    informing: frozenset[str]
+    language: frozenset[str]
+
+
+def mine(engine: Engine, intent_key: str | None) -> Knowledge:
+    """Facts, informing actions and the tool's language from the loaded population."""
+    sources, informing = _sources(engine)
+    engine.load("sources", table(_SOURCES, sources))
+    sightings = engine.query(queries.SIGHTINGS) if sources else []
+    by_word = engine.query(queries.WORDS)
+    intents = {str(r["intent"]): r for r in engine.query(queries.INTENTS)}
+    names = {str(r["word"]) for r in sightings}
+    language = _language(by_word, names, intents)
+    dropped = _never_solved(by_word, intents)
+    shared = _shared(engine)
+    asked = {(r["intent"], r["source"]): r["tasks"] for r in engine.query(queries.ASKED)} if sources else {}
+    facts: list[Fact] = []
+    for intent in sorted(intents):
+        if intent_key and not intent:
+            continue
+        own = [r for r in sightings if r["intent"] == intent and (intent, r["word"]) not in dropped]
+        kept = [r for r in own if _is_fact(r, shared, asked)]
+        when = {intent_key: intent} if intent_key else {}
+        found = list(_by_source(kept, when, language))
+        if intent_key:
+            found += _unsourced(by_word, intent, when, names | language, len(intents), found)
+        facts += _within(found)
+    return Knowledge(facts, frozenset(informing), frozenset(language))
+
+
+def _sources(engine: Engine) -> tuple[list[tuple[str, str]], set[str]]:
+    """Paths that are sources, and the actions most of whose results inform."""
+    reuse = engine.query(queries.REUSE)
+    endings = {str(r["action"]): r for r in engine.query(queries.ENDINGS)}
+    if not endings:
+        return [], set()
+    final = max(endings, key=lambda a: (endings[a]["last"], a))
+    results: defaultdict[str, int] = defaultdict(int)
+    for row in reuse:
+        results[row["action"]] = max(results[row["action"]], row["reused"])
+    baseline = max(LEAST_REUSE, wilson(results[final], endings[final]["ok_calls"])[1])
+    sources, informing = [], set()
+    for row in reuse:
+        action = row["action"]
+        enough = row["tasks"] >= SOURCE_TASKS
+        if action != final and enough and wilson(row["reused"], row["results"])[0] >= FAR_MORE * baseline:
+            sources.append((action, row["path"]))
+            # An action whose path is read again only where it happens to occur acts more than it informs.
+            if wilson(row["reused"], endings[action]["ok_calls"])[0] >= FAR_MORE * baseline:
+                informing.add(action)
+    return sources, informing
+
+
+def _shared(engine: Engine) -> set[tuple[str, str]]:
+    rows = engine.query(queries.SEEN_AGAIN)
+    return {(r["action"], r["path"]) for r in rows if r["again"] / r["pairs"] >= SHARED}
+
+
+def _is_fact(row: dict[str, Any], shared: set[tuple[str, str]], asked: dict[Any, int]) -> bool:
+    times = asked[row["intent"], row["source"]]
+    if times < 2 and _PERSONAL.search(row["source"]):
+        return False
+    return row["tasks"] >= 2 or ((row["action"], row["path"]) in shared and times == 1)
+
+
+def _language(by_word: list[dict[str, Any]], names: set[str], intents: dict[str, Any]) -> set[str]:
+    """Words that calls need everywhere: in a quarter of the intents, or a tenth of the tasks where there is one."""
+    spread: defaultdict[str, int] = defaultdict(int)
+    tasks: defaultdict[str, int] = defaultdict(int)
+    for row in by_word:
+        spread[row["word"]] += 1
+        tasks[row["word"]] += row["tasks"]
+    every = sum(r["tasks"] for r in intents.values())
+    if len(intents) >= 4:
+        return {w for w, n in spread.items() if n > FEW_INTENTS * len(intents) and w not in names}
+    return {w for w, n in tasks.items() if n >= max(5, 0.1 * every) and w not in names}
+
+
+def _never_solved(by_word: list[dict[str, Any]], intents: dict[str, Any]) -> set[tuple[str, str]]:
+    dropped = set()
+    for row in by_word:
+        if row["solved"]:
+            continue
+        whole = intents[row["intent"]]
+        others = whole["tasks"] - row["tasks"]
+        rate = whole["solved"] / others if others > 0 else 0.0
+        if (1 - min(rate, 1.0)) ** row["tasks"] < NEVER_SOLVED:
+            dropped.add((row["intent"], row["word"]))
+    return dropped
+
+
+def _by_source(rows: list[dict[str, Any]], when: dict[str, str], language: set[str]) -> Iterator[Fact]:
+    """One fact a source, the best supported first. Sources that say the same of the same thing are told once."""
+    groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        groups[row["source"].lower()].append(row)
+    ordered = sorted(groups.values(), key=lambda g: (-max(r["tasks"] for r in g), g[0]["source"]))
+    told: set[tuple[frozenset[str], frozenset[str]]] = set()
+    for group in ordered:
+        tokens = {r["word"]: r["surface"] for r in sorted(group, key=lambda r: (r["place"], r["word"]))}
+        about = frozenset(words(group[0]["source"]) - language - _leads(ordered))
+        if (key := (frozenset(tokens), about)) not in told:
+            told.add(key)
+            support = max(r["tasks"] for r in group)
+            yield Fact(when=when, source=group[0]["source"], tokens=list(tokens.values()), tasks=support)
+
+
+def _leads(groups: list[list[dict[str, Any]]]) -> set[str]:
+    """First words of sources: `list x` and `show x` ask the same of x."""
+    return {g[0]["source"].split(" ", 1)[0].lower() for g in groups}
+
+
+def _unsourced(
+    by_word: list[dict[str, Any]],
+    intent: str,
+    when: dict[str, str],
+    known: set[str],
+    intents: int,
+    found: list[Fact],
+) -> list[Fact]:
+    """Names that no source showed but that successful traces used, as one fact."""
+    spread: defaultdict[str, int] = defaultdict(int)
+    for row in by_word:
+        spread[row["word"]] += 1
+    in_sources = {w for f in found for w in words(f.source)}
+    own = [
+        row
+        for row in by_word
+        if row["intent"] == intent
+        and row["solved"] >= OWN_TASKS
+        and row["word"] not in known
+        and row["word"] not in in_sources
+        and spread[row["word"]] <= max(1, FEW_INTENTS * intents)
+    ]
+    if not own:
+        return []
+    tokens = sorted(own, key=lambda r: (-r["solved"], r["word"]))
+    support = min(int(r["solved"]) for r in own)
+    return [Fact(when=when, source="calls of successful traces", tokens=[r["word"] for r in tokens], tasks=support)]
+
+
+def _within(facts: list[Fact]) -> list[Fact]:
+    """The facts, best supported first, as far as they fit."""
+    kept, size = [], 0
+    for fact in facts:
+        size += len(fact.source) + sum(len(t) + 2 for t in fact.tokens)
+        if size > MAX_CHARACTERS:
+            break
+        kept.append(fact)
+    return kept

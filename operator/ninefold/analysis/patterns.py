@@ -1,0 +1,112 @@
+"""Answers that hold, as failure patterns: what it costs, what shows it, and a sentence that a person understands."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from ninefold.analysis.facts import Knowledge
+from ninefold.analysis.population import readable
+from ninefold.analysis.questions import Answer, Choice
+from ninefold.analysis.stats.wilson import nines
+from ninefold.api.artifacts import Decision, Interval, Pattern, PatternKind, canonical, sha256
+
+MAX_EVIDENCE = 10
+_WITH_FACTS: tuple[PatternKind, ...] = ("ContextGap", "HallucinationTrigger")
+_TAKEN = {
+    "ContextGap": "goes on with {taken} without having looked anything up",
+    "HallucinationTrigger": "calls {taken} with names that nothing before it supports",
+    "ErrorLoop": "answers the error with {taken} once more",
+}
+_BETTER = {
+    "ContextGap": "look up first ({better})",
+    "HallucinationTrigger": "name only what they were told or shown",
+    "ErrorLoop": "do something else ({better})",
+}
+
+
+def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, traces: int) -> list[Pattern]:
+    """The patterns found, by the nines they cost, worst first. `solved` of `traces` succeeded in the population."""
+    found = [_pattern(a, knowledge, solved, traces) for a in answers if a.found]
+    return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
+
+
+def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> Pattern:
+    question, effect = answer.question, answer.difference
+    assert effect is not None
+    taken = [c for c in question.choices if not c.better]
+    failed = [c for c in taken if not c.episode.solved]
+    decision = _decision(answer, taken)
+
+    def lost(difference: float) -> float:
+        """Nines that the agent would have more of if every losing trace had gained this much."""
+        saved = min(max(0.0, difference) * len(taken), len(failed))
+        return nines(solved + saved, traces) - nines(solved, traces)
+
+    return Pattern(
+        id=sha256(canonical([question.kind, decision.point, decision.taken, decision.better]))[:12],
+        kind=question.kind,
+        summary=_summary(answer, decision, len(taken), len(failed)),
+        decision=decision,
+        failures=len(failed),
+        traces=len(taken),
+        tasks=len({c.episode.task for c in taken}),
+        effect=Interval(estimate=effect.estimate, low=effect.low, high=effect.high),
+        p_value=effect.p_value,
+        regret=max(0.0, effect.low) * len(taken),
+        nines_lost=Interval(estimate=lost(effect.estimate), low=lost(effect.low), high=lost(effect.high)),
+        predicted_gain=min(effect.estimate * len(taken), len(failed)) / traces,
+        evidence=_evidence(question.choices),
+        errors=list(question.errors),
+        facts=knowledge.facts if question.kind in _WITH_FACTS else [],
+    )
+
+
+def _decision(answer: Answer, taken: Sequence[Choice]) -> Decision:
+    better = [c for c in answer.question.choices if c.better]
+    losing = Counter(c.call.action for c in taken).most_common(1)[0][0]
+    winning = Counter(c.call.action for c in better).most_common(1)[0][0]
+    return Decision(
+        point=answer.question.point,
+        taken=losing,
+        better=winning,
+        better_example=_example(better, winning) if winning != losing else None,
+        tool=Counter(c.call.tool for c in taken).most_common(1)[0][0],
+    )
+
+
+def _example(choices: Sequence[Choice], action: str) -> str | None:
+    """The arguments that most distinct tasks used for an action; None when no two did, for they may be one user's."""
+    tasks: defaultdict[str, set[str]] = defaultdict(set)
+    surface: dict[str, str] = {}
+    for choice in choices:
+        if choice.call.action == action:
+            text = readable(choice.call.args)
+            tasks[text.lower()].add(choice.episode.task)
+            surface.setdefault(text.lower(), text)
+    best = max(tasks, key=lambda t: (len(tasks[t]), t))
+    return surface[best] if len(tasks[best]) > 1 else None
+
+
+def _evidence(choices: Sequence[Choice]) -> list[str]:
+    """Failed traces of the losing arm; first those that plainly show it and whose task the better choice solved."""
+    mended = {c.episode.task for c in choices if c.better and c.episode.solved}
+    losing = [c for c in choices if not c.better and not c.episode.solved]
+    losing.sort(key=lambda c: (not c.shows, c.episode.task not in mended, len(c.episode.calls), c.episode.trace_id))
+    return [c.episode.trace_id for c in losing[:MAX_EVIDENCE]]
+
+
+def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str:
+    question, effect = answer.question, answer.difference
+    assert effect is not None
+    point = decision.point if decision.point.startswith(("after", "next")) else f"at the {decision.point}"
+    example = decision.better_example or decision.better or ""
+    matched = (
+        f"{effect.strata} tasks that met both"
+        if answer.matching == "task"
+        else f"the same intent and state, for only {answer.within_task.strata if answer.within_task else 0} tasks met both"
+    )
+    return (
+        f"{point[0].upper()}{point[1:]}{question.about} the agent {_TAKEN[question.kind].format(taken=decision.taken)}: "
+        f"{taken} traces, {failed} failed. Traces that {_BETTER[question.kind].format(better=example)} succeed "
+        f"{effect.estimate * 100:+.0f} points more often (95 % interval {effect.low * 100:+.0f} to "
+        f"{effect.high * 100:+.0f}, p = {effect.p_value:.2g}), matched within {matched}."
+    )

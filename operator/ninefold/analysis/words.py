@@ -1,0 +1,106 @@
+"""Words of calls and values of results, whatever language or format they are in.
+
+Two readings of text are all that mining needs. A call's *words* are its identifiers: names that stand outside quotes,
+for what is quoted is a value. A result's *values* are its leaves, each with the path at which it stands, so that "the
+first field of every row" can be told from the others. Nothing here knows any language that a tool may speak.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+WORD = re.compile(r"[^\W\d]\w*")
+MAX_VALUES = 2_000
+"""Values of one result that are looked at; a result that lists more is data, not a description."""
+MAX_WORD = 64
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.S)
+_CUTS = ("), ", "], ", "}, ", "),", "],", "},")
+
+
+def texts(args: str) -> list[tuple[str, str]]:
+    """The string arguments of a call with their names; ("", args) when the arguments are no JSON object."""
+    try:
+        value = json.loads(args)
+    except ValueError:
+        return [("", args)]
+    return list(_texts(value, "")) if isinstance(value, (dict, list)) else [("", str(value))]
+
+
+def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, f"{name}[]")
+
+
+def identifiers(args: str) -> set[str]:
+    """Names in a call's arguments, outside quotes, in lower case."""
+    return {w.lower() for _, text in texts(args) for w in WORD.findall(_QUOTED.sub(" ", text)) if len(w) <= MAX_WORD}
+
+
+def words(text: str) -> set[str]:
+    """Every word of a text, in lower case."""
+    return {w.lower() for w in WORD.findall(text)}
+
+
+def one_word(value: str) -> bool:
+    """Whether a value could be a name: one word of moderate length; no number, date, mail or phrase is one."""
+    return len(value) <= MAX_WORD and WORD.fullmatch(value) is not None
+
+
+def values(result: str) -> list[tuple[str, str]]:
+    """(path, value) of the text leaves of a result that is JSON or a printed Python value; else its words at `text`.
+
+    In a path `[*]` is any item of a list, `[2]` the third field of a row, `.key` a member, `{}` the keys themselves.
+    A result that was cut at its end is read up to its last whole item.
+    """
+    parsed = _parse(result)
+    if parsed is None:
+        return [("text", w) for w in WORD.findall(result[:20_000])][:MAX_VALUES]
+    out: list[tuple[str, str]] = []
+    for leaf in _leaves(parsed, "", row=False):
+        out.append(leaf)
+        if len(out) >= MAX_VALUES:
+            break
+    return out
+
+
+def _parse(result: str) -> Any:
+    """The structure that a text prints, or None when it prints none."""
+    text = result.strip()
+    if text[:1] not in ("[", "{", "("):
+        return None
+    if (value := _read(text)) is not None:
+        return value
+    cut = max(text.rfind(c) for c in _CUTS)
+    return _read(text[: cut + 1] + "]") if cut > 0 and text[0] == "[" else None
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _leaves(value: Any, path: str, *, row: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield path + "{}", str(key)
+            yield from _leaves(inner, f"{path}.{key}", row=False)
+    elif isinstance(value, (list, tuple, set)):
+        for i, inner in enumerate(value):
+            # A list inside a list is a row, whose places mean different things.
+            yield from _leaves(inner, f"{path}[{i}]" if row else path + "[*]", row=not row)
