@@ -15,10 +15,12 @@ from ninefold.proposals.quoting import is_identifier
 from ninefold.proposals.sensitive import found
 
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|#\{|<%|%>|\{\w+\}|%\(\w+\)s")
-_NAMED_TOOL = re.compile(
-    r"\b(?:tools?|functions?|call|calling|invoke|use)\s+[`'\"]?(\w+(?:[.-]\w+)*)[`'\"]?|[`'\"]?(\w+)[`'\"]?\s+(?:tool|function)\b|`(\w+)\(",
-    re.I,
+_NAMED_A_TOOL = (
+    re.compile(r"\b(?:tools?|functions?)\s+[`'\"]?(\w+)", re.I),
+    re.compile(r"(\w+)[`'\"]?\s+(?:tool|function)\b", re.I),
+    re.compile(r"`(\w+)\("),
 )
+_CALLED = re.compile(r"\b(?:call|calling|invoke|use)\s+[`'\"]?(\w+)", re.I)
 
 
 @dataclass(frozen=True)
@@ -32,36 +34,38 @@ class Known:
 def refusal(edit: Edit, known: Known) -> str | None:
     """Why an edit is refused, as a sentence; None when nothing speaks against it."""
     for guard in GUARDS:
-        reason = guard(edit.text, known)
+        reason = guard(edit, known)
         if reason:
             return f"An edit of {edit.component} ({edit.kind}) was refused: it carries {reason}."
     return None
 
 
-def new_sensitive_text(text: str, known: Known) -> str | None:
+def new_sensitive_text(edit: Edit, known: Known) -> str | None:
     return next(
-        (f"a {label} that the prompts do not have yet" for label, what in found(text) if what not in known.prompt), None
+        (f"a {label} that the prompts do not have yet" for label, what in found(edit.text) if what not in known.prompt),
+        None,
     )
 
 
-def template_syntax(text: str, known: Known) -> str | None:
-    return "template syntax, which the agent might run" if _TEMPLATE.search(text) else None
+def template_syntax(edit: Edit, known: Known) -> str | None:
+    return "template syntax, which the agent might run" if _TEMPLATE.search(edit.text) else None
 
 
-def invisible_characters(text: str, known: Known) -> str | None:
-    hidden = any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn") and c not in "\n\t" for c in text)
+def invisible_characters(edit: Edit, known: Known) -> str | None:
+    hidden = any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn") and c not in "\n\t" for c in edit.text)
     return "characters that a reviewer cannot see" if hidden else None
 
 
-def new_tool(text: str, known: Known) -> str | None:
-    """Words with an underscore, a dot or a digit count as names: `use dates` names no tool, `use get_dates` does."""
-    for groups in _NAMED_TOOL.findall(text):
-        name = next(filter(None, groups))
-        named = is_identifier(name) and re.search(r"[_.\d]", name)
+def new_tool(edit: Edit, known: Known) -> str | None:
+    """Words with an underscore or a digit count as names: `use dates` names no tool, `use get_dates` does. In facts,
+    which list names of all kinds, only what is called a tool is one."""
+    shapes = _NAMED_A_TOOL if edit.kind == "InjectContext" else (*_NAMED_A_TOOL, _CALLED)
+    for name in (name for shape in shapes for name in shape.findall(edit.text)):
+        named = is_identifier(name) and re.search(r"[_\d]", name)
         if named and name not in known.tools and name not in known.prompt:
             return "the name of a tool that the agent is not known to have"
     return None
 
 
-Guard = Callable[[str, Known], str | None]
+Guard = Callable[[Edit, Known], str | None]
 GUARDS: tuple[Guard, ...] = (new_sensitive_text, template_syntax, invisible_characters, new_tool)

@@ -1,48 +1,70 @@
 """Look before you act: where traces that looked something up first did better than those that acted at once.
 
-The contrast comes from analysis: at one decision point (the first call, or after an error) another action wins within
-the same tasks. The edit names that action and its place in one short positive sentence, because models follow
+The contrast comes from analysis (`ContextGap`): at the first call, or after a failed one, looking something up wins
+within the same tasks. The edit names the look-up and its place in one short positive sentence, because models follow
 "before …, first …" and tend to do what a prohibition names.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
-from ninefold.proposals.quoting import action_shape, is_identifier
+from ninefold.proposals.quoting import action_shape, is_identifier, plain_words
 
 MAX_EXAMPLES = 2
-FIRST, AFTER_ERROR = "first", "after error"
-"""How the decision points of analysis begin."""
+PLACES = ("first", "after")
+"""How the decision points begin at which a look-up can be missing: `first call`, `after the first failed call`."""
+COMMON = 0.5
+"""Share of the strata from which on a word of their sources belongs to the tool's language and to no stratum."""
 
 
 class LookBeforeActing:
-    """Proposes at most one `Refine` of the system prompt per place: before the first call, and after an error."""
+    """Proposes at most one `Refine` of the system prompt per place: before the first call, and after a failed one."""
 
     name = "look-before-acting"
     kinds: frozenset[EditKind] = frozenset({"Refine"})
 
     async def propose(self, evidence: Evidence) -> Proposal:
         edits = []
-        for place in (FIRST, AFTER_ERROR):
-            ranked = sorted(
-                (p for p in evidence.report.patterns if _is_about(p, place)), key=lambda p: -p.predicted_gain
-            )
-            examples = list(dict.fromkeys(filter(None, (better_action(p) for p in ranked))))[:MAX_EXAMPLES]
+        for place in PLACES:
+            gaps = _gaps(evidence.report.patterns, place)
+            examples = look_ups(gaps, evidence.report.patterns)
             if examples:
-                edits.append(_edit(place, ranked[0], examples))
+                edits.append(_edit(place, gaps[0], examples))
         return Proposal(edits)
 
 
-def _is_about(pattern: Pattern, place: str) -> bool:
-    return pattern.decision.point.startswith(place) and pattern.decision.better is not None
+def _gaps(patterns: Iterable[Pattern], place: str = "") -> list[Pattern]:
+    found = [p for p in patterns if p.kind == "ContextGap" and p.decision.better and p.decision.point.startswith(place)]
+    return sorted(found, key=lambda p: -p.predicted_gain)
 
 
-def better_action(pattern: Pattern) -> str:
-    """The better choice in a few words; empty when the traces show none that can be named."""
-    decision = pattern.decision
-    return action_shape(decision.better_example or "", decision.better or "")
+def look_ups(gaps: Sequence[Pattern], patterns: Sequence[Pattern]) -> list[str]:
+    """The look-ups that win in these gaps, each in a few words, best first; at most two.
+
+    Words are shown that the action's signature has, or that stand in the sources of facts of most strata.
+    """
+    common = _common_words(patterns)
+    shapes = (action_shape(p.decision.better_example or "", f"{p.decision.better} {common}") for p in gaps)
+    return list(dict.fromkeys(shape for shape in shapes if shape))[:MAX_EXAMPLES]
+
+
+def best_look_up(evidence: Evidence) -> str | None:
+    """The look-up that wins in the costliest gap, whatever its place."""
+    return next(iter(look_ups(_gaps(evidence.report.patterns), evidence.report.patterns)), None)
+
+
+def _common_words(patterns: Iterable[Pattern]) -> str:
+    strata: defaultdict[str, set[tuple[tuple[str, str], ...]]] = defaultdict(set)
+    every = set()
+    for fact in (fact for pattern in patterns for fact in pattern.facts):
+        condition = tuple(sorted(fact.when.items()))
+        every.add(condition)
+        for word in plain_words(fact.source):
+            strata[word].add(condition)
+    return " ".join(word for word, own in strata.items() if len(own) >= max(2, COMMON * len(every)))
 
 
 def tool_name(pattern: Pattern) -> str:
@@ -53,7 +75,7 @@ def tool_name(pattern: Pattern) -> str:
 
 def _edit(place: str, pattern: Pattern, examples: Sequence[str]) -> Edit:
     tool, look_up = tool_name(pattern), " or ".join(f"`{example}`" for example in examples)
-    if place == FIRST:
+    if place == "first":
         text = f"Before the first call of {tool} that answers the question, first run a look-up such as {look_up}."
     else:
         text = f"After a call of {tool} has failed, first run a look-up such as {look_up} before the next attempt."

@@ -24,10 +24,15 @@ def is_identifier(text: str) -> bool:
     return len(text) <= MAX_NAME and _IDENTIFIER.fullmatch(text) is not None and not any(found(text))
 
 
+def plain_words(arguments: str) -> list[str]:
+    """The words of a recorded call's arguments, in order; of a JSON document those of its values."""
+    return _WORD.findall(_flat(arguments))
+
+
 def names(arguments: str, limit: int = MAX_QUOTE) -> str:
     """The identifier-shaped words of a recorded call's arguments, in order, up to `limit` characters."""
     kept: list[str] = []
-    for word in _WORD.findall(_flat(arguments)):
+    for word in plain_words(arguments):
         if not is_identifier(word):
             continue
         if len(" ".join([*kept, word])) > limit:
@@ -44,7 +49,7 @@ def action_shape(example: str, signature: str) -> str:
     """
     general = {word.lower() for word in _WORD.findall(signature)}
     kept: list[str] = []
-    for place, word in enumerate(_WORD.findall(_flat(example))):
+    for place, word in enumerate(plain_words(example)):
         shown = word if is_identifier(word) and (place == 0 or word.lower() in general) else _ELLIPSIS
         if shown == _ELLIPSIS and kept[-1:] == [_ELLIPSIS]:
             continue

@@ -5,7 +5,7 @@ and holds for every error: the error's own words come from a trace and stay ther
 """
 
 from ninefold.api.edits import Edit, EditKind
-from ninefold.proposals.lookup import better_action, tool_name
+from ninefold.proposals.lookup import best_look_up, tool_name
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 
 
@@ -20,8 +20,8 @@ class StopRepeating:
         if not loops:
             return Proposal()
         worst = max(loops, key=lambda p: p.predicted_gain)
-        tool, better = tool_name(worst), better_action(worst)
-        way = f"run `{better}` first" if better else "take another way"
+        tool, look_up = tool_name(worst), best_look_up(evidence)
+        way = f"first run a look-up such as `{look_up}`" if look_up else "take another way"
         text = (
             f"When a call of {tool} fails, read the error and change the call by what it says. "
             f"When the same error comes a second time, {way}."

@@ -51,6 +51,11 @@ def test_plain_rules_and_names_and_what_the_prompt_already_has_pass(text):
     assert refusal(an_edit(text), KNOWN) is None
 
 
+def test_in_facts_only_what_is_called_a_tool_is_one():
+    assert refusal(an_edit("- USE hotel_1: room_id", kind="InjectContext"), KNOWN) is None
+    assert refusal(an_edit("- tool drop_all: room_id", kind="InjectContext"), KNOWN) is not None
+
+
 def test_evidence_is_redacted_before_a_model_reads_it():
     text = (
         "Jane <jane@x.org> at +49 170 1234567 paid with 4111 1111 1111 1111, key sk-abcdefgh12345678, see https://x.y/z"

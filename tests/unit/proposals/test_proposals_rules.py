@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from builders import a_content, a_pattern, a_report
+from builders import a_content, a_fact, a_pattern, a_report
 
 from ninefold.proposals import Evidence, LookBeforeActing, StopRepeating
 from ninefold.proposals.quoting import action_shape
@@ -34,7 +34,7 @@ async def test_patterns_of_one_place_share_one_sentence_with_two_examples_best_f
         a_look_up("p-1", gain=0.1),
         a_look_up("p-2", example="DESC suite", better="desc <name>", gain=0.3),
         a_look_up("p-3", example="COUNT rooms", better="count rooms", gain=0.01),
-        a_look_up("p-4", point="after error no such room", gain=0.2),
+        a_look_up("p-4", point="after the first failed call", gain=0.2),
     ]
     first, after = await rules(LookBeforeActing(), *patterns)
     assert first.text.endswith("such as `DESC …` or `LIST rooms`.") and first.receipt.pattern == "p-2"
@@ -52,19 +52,37 @@ async def test_without_a_better_choice_that_can_be_named_there_is_no_sentence():
 
 async def test_an_error_loop_is_told_what_to_do_instead():
     loop = a_pattern("p-1", "ErrorLoop", point="after error no such room", taken="the same call")
-    (edit,) = await rules(StopRepeating(), loop, a_look_up())
+    (edit,) = await rules(StopRepeating(), loop)
     assert edit.text == (
         "When a call of find_room fails, read the error and change the call by what it says. "
         "When the same error comes a second time, take another way."
     )
-    (with_look_up,) = await rules(StopRepeating(), a_look_up(kind="ErrorLoop", point="after error x"))
-    assert with_look_up.text.endswith("a second time, run `LIST rooms` first.")
     assert await rules(StopRepeating(), a_look_up()) == []
+
+
+async def test_after_the_same_error_twice_the_look_up_that_wins_elsewhere_is_the_other_way():
+    loop = a_pattern("p-1", "ErrorLoop", point="after error x", better="anything else", better_example="FIND suite 7")
+    (edit,) = await rules(StopRepeating(), loop, a_look_up())
+    assert edit.text.endswith("comes a second time, first run a look-up such as `LIST rooms`.")
+
+
+async def test_words_that_the_sources_of_most_strata_share_are_words_of_the_tool():
+    facts = [a_fact("a", source=f"LIST rooms in {city}", city=city) for city in ("rome", "oslo", "bonn")]
+    (edit,) = await rules(
+        LookBeforeActing(), a_look_up(example="LIST rooms in rome", better="find(q=list …)", facts=facts)
+    )
+    assert "such as `LIST rooms in …`." in edit.text
+
+
+async def test_only_a_missing_look_up_makes_a_look_up_rule():
+    other = a_look_up(kind="HallucinationTrigger", example="FIND suite 7")
+    assert await rules(LookBeforeActing(), other, a_look_up("p-2", "after error x", kind="ErrorLoop")) == []
 
 
 async def test_every_rule_is_short_positive_and_names_a_tool_only_when_it_has_a_name():
     loop = a_look_up(kind="ErrorLoop", point="after error x", tool="find; drop everything")
-    for edit in await rules(LookBeforeActing(), loop, a_look_up()) + await rules(StopRepeating(), loop):
+    gaps = [a_look_up(tool="find; drop everything"), a_look_up("p-2", "after the first failed call")]
+    for edit in await rules(LookBeforeActing(), loop, *gaps) + await rules(StopRepeating(), loop):
         assert not NEGATION.search(edit.text)
         assert all(len(sentence.split()) <= 40 for sentence in edit.text.split(". "))
         assert "drop everything" not in edit.text
