@@ -1,9 +1,14 @@
 """What the chart renders: checked values, kept CRDs, restricted pods, one Redis."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import ninefold
+from ninefold.api import labels
+from ninefold.controllers import environment as environment_module
 
 from .conftest import CHART, Helm, Manifest, Render, of_kind
 
@@ -61,8 +66,6 @@ def test_crds_are_upgraded_with_the_chart_and_outlive_it(render: Render) -> None
 
 
 def test_the_version_of_chart_and_package_is_one() -> None:
-    import ninefold
-
     chart = (CHART / "Chart.yaml").read_text()
     assert f"\nversion: {ninefold.__version__}\n" in chart
     assert f"\nappVersion: {ninefold.__version__}\n" in chart
@@ -88,14 +91,32 @@ def test_only_the_operator_gets_a_token(render: Render) -> None:
     assert of_kind(manifests, "ServiceAccount")[0]["automountServiceAccountToken"] is False
 
 
+READ = re.compile(r'"(NINEFOLD_[A-Z_]+)"')
+
+
+def test_the_operator_is_given_what_it_reads_and_nothing_that_it_does_not(render: Render) -> None:
+    read = set(READ.findall(Path(environment_module.__file__).read_text()))
+    with_secret = {"redis": {"builtIn": {"enabled": False}, "existingSecret": {"name": "redis"}}}
+    given = environment(render()).keys() | environment(render(with_secret)).keys()
+    assert given == read
+
+
+def test_the_environment_that_it_is_given_is_one_that_it_takes(render: Render) -> None:
+    options = environment_module.read_options({name: str(value) for name, value in environment(render()).items()})
+    assert options.settings.job_image == f"ninefold/jobs:{ninefold.__version__}"
+    assert options.lease_namespace == "ninefold-system"
+    assert options.namespaces == ()
+    assert options.settings.allow_host_path is False
+
+
 def test_the_operator_and_its_jobs_meet_at_the_built_in_redis(render: Render) -> None:
     manifests = render()
     address = "redis://n-ninefold-redis.ninefold-system.svc:6379/0"
     assert environment(manifests)["NINEFOLD_REDIS_URL"] == address
     assert environment(manifests)["NINEFOLD_JOB_REDIS_URL"] == address
     service = next(s for s in of_kind(manifests, "Service") if s["metadata"]["name"] == "n-ninefold-redis")
-    labels = deployment(manifests, "redis")["spec"]["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"].items() <= labels.items()
+    pod = deployment(manifests, "redis")["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
 
 
 def test_a_redis_with_a_password_is_named_by_its_secret_and_nowhere_else(render: Render) -> None:
@@ -115,7 +136,7 @@ def test_redis_lets_the_operator_and_jobs_of_the_watched_namespaces_in(render: R
         found: list[Manifest] = policy["ingress"][0]["from"]
         return found
 
-    jobs = {"matchExpressions": [{"key": "ninefold.dev/job-stage", "operator": "Exists"}]}
+    jobs = {"matchExpressions": [{"key": labels.JOB_STAGE, "operator": "Exists"}]}
     assert peers()[1] == {"namespaceSelector": {}, "podSelector": jobs}
     some = peers({"watch": {"namespaces": ["a", "on"]}})
     assert some[0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"

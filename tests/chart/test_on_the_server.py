@@ -34,6 +34,7 @@ VARIANTS: dict[str, Manifest] = {
         ],
         "serviceAccount": {"name": "optimizer", "annotations": {"role": "none"}},
         "fullnameOverride": "nine",
+        "jobs": {"imagePullSecrets": ["registry"], "serviceAccountName": "jobs"},
         "redis": {"builtIn": {"resources": {"limits": {"cpu": 1}}}},
     },
 }
@@ -84,11 +85,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     **{f"{resource.plural}.{resource.group}": READ for resource in resources.RECONCILED},
     **{f"{resource.plural}.{resource.group}/status": ("patch",) for resource in resources.RECONCILED},
     "optimizationruns.ninefold.dev": (*READ, "create", "delete"),
-    "configmaps": (*READ, "create", "update", "patch", "delete"),
+    "configmaps": (*READ, "create", "update", "delete"),
     "jobs.batch": (*READ, "create", "delete"),
-    "pods": ("get", "list"),
+    "pods": ("list",),
     "events.events.k8s.io": ("create",),
 }
+"""What `ninefold.kube` asks of the API server where it watches: reads of the cache, and the actions of plans."""
 NEVER = (
     ("get", "secrets"),
     ("list", "secrets"),
@@ -102,6 +104,7 @@ NEVER = (
     ("delete", "agents.ninefold.dev"),
     ("create", "agents.ninefold.dev"),
     ("patch", "jobs.batch"),
+    ("deletecollection", "configmaps"),
     ("create", "serviceaccounts/token"),
     ("create", "roles.rbac.authorization.k8s.io"),
     ("impersonate", "users"),
@@ -112,6 +115,17 @@ NEVER = (
 def test_the_needs_cover_every_resource_that_the_operator_knows() -> None:
     known = {f"{r.plural}.{r.group}".rstrip(".") for r in resources.BY_KIND.values()}
     assert known - {"leases.coordination.k8s.io"} == {need.split("/")[0] for need in NEEDS}
+
+
+def test_the_rules_are_the_needs(render: Render) -> None:
+    given: dict[str, set[str]] = {}
+    role = next(role for role in of_kind(render(), "ClusterRole") if role["metadata"]["name"] == "n-ninefold")
+    for rule in role["rules"]:
+        for resource in rule["resources"]:
+            kind, _, subresource = resource.partition("/")
+            name = f"{kind}.{rule['apiGroups'][0]}".rstrip(".") + (f"/{subresource}" if subresource else "")
+            given.setdefault(name, set()).update(rule["verbs"])
+    assert given == {need: set(verbs) for need, verbs in NEEDS.items()}
 
 
 @pytest.fixture(scope="module", params=["everywhere", "in tenant-a"])

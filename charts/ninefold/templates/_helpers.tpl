@@ -66,20 +66,20 @@ seccompProfile:
   verbs: [get, list, watch]
 - apiGroups: [ninefold.dev]
   resources: [agents/status, optimizationpolicies/status, optimizationruns/status, tracebackends/status]
-  verbs: [get, patch]
-- apiGroups: [ninefold.dev] # runs on schedule, and the history that is kept of them
+  verbs: [patch]
+- apiGroups: [ninefold.dev] # runs that a policy starts, and the history that is kept of them
   resources: [optimizationruns]
   verbs: [create, delete]
 - apiGroups: [""] # versions, pointer, ledger, inputs of runs; components that Git keeps in ConfigMaps
   resources: [configmaps]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, update, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""] # termination messages
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
