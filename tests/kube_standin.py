@@ -44,6 +44,8 @@ class Server:
         old = self.objects.get(_place(resource, manifest))
         if subresource and old is None:
             raise KubeError(404, "NotFound", "not found")
+        if old is not None and manifest["metadata"].get("resourceVersion") not in (None, _version(old)):
+            raise KubeError(409, "Conflict", "conflict")
         return self.store(resource.kind, {**(old or {}), **manifest, "metadata": (old or manifest)["metadata"]})
 
     async def replace(self, resource: Resource, manifest: Manifest) -> Manifest:
@@ -51,7 +53,7 @@ class Server:
         old = self.objects.get(_place(resource, manifest))
         if old is None:
             raise KubeError(404, "NotFound", "not found")
-        if old["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+        if _version(old) != manifest["metadata"]["resourceVersion"]:
             raise KubeError(409, "Conflict", "conflict")
         return self.store(resource.kind, manifest)
 
@@ -92,3 +94,7 @@ def copy(manifest: Manifest) -> Manifest:
 
 def _place(resource: Resource, manifest: Manifest) -> tuple[str, str, str]:
     return resource.kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _version(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["resourceVersion"])

@@ -86,14 +86,20 @@ class ClusterWriter:
             return self._keep(found)
 
     async def _apply_status(self, ref: ObjectRef, status: Manifest, manager: str) -> Manifest:
+        """Only over the version that the cache shows: an apply to a status heeds no UID, and what a plan says of one
+        object would else end up on a namesake that was made a moment ago."""
+        known = self._cache.get(ref.kind, ref.namespace, ref.name)
+        if known is None or ref.uid not in (None, known["metadata"]["uid"]):
+            what = f"{ref.kind} {ref.namespace}/{ref.name}"
+            raise KubeError(404, "NotFound", f"{what} is no longer the object that the plan was about")
         self._count(ref.kind, "status")
-        metadata = {"namespace": ref.namespace, "name": ref.name} | ({"uid": ref.uid} if ref.uid else {})
+        metadata = {key: known["metadata"][key] for key in ("namespace", "name", "resourceVersion")}
         body = {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata, "status": status}
         try:
             return self._keep(await self._client.apply(BY_KIND[ref.kind], body, manager, "status"))
         except KubeError as error:
-            if error.not_found and ref.uid:
-                self._cache.remove(ref.kind, ref.namespace, ref.name, ref.uid)
+            if error.not_found:
+                self._cache.remove(ref.kind, ref.namespace, ref.name, known["metadata"]["uid"])
             raise
 
     async def _delete(self, ref: ObjectRef) -> Manifest | None:

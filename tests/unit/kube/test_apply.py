@@ -90,6 +90,7 @@ async def test_an_apply_and_a_status_land_in_the_cache(bed: Bed) -> None:
     await bed.do(Apply(a_config_map(n="1"), "ninefold-agent"))
     assert bed.cache.get("ConfigMap", "ns", "c") is not None
     agent = bed.server.store("Agent", {"metadata": {"namespace": "ns", "name": "a"}})
+    bed.cache.put(agent)
     await bed.do(ApplyStatus(an_agent_ref(agent["metadata"]["uid"]), {"stableVersion": "v1"}, "ninefold-agent"))
     found = bed.cache.get("Agent", "ns", "a")
     assert found is not None
@@ -105,6 +106,21 @@ async def test_a_status_of_an_object_that_is_gone_removes_it_from_the_cache(bed:
         await bed.do(ApplyStatus(an_agent_ref(agent["metadata"]["uid"]), {}, "m"))
     assert caught.value.not_found
     assert bed.cache.get("Agent", "ns", "a") is None
+
+
+async def test_a_status_is_neither_written_over_news_nor_on_a_namesake(bed: Bed) -> None:
+    agent = bed.server.store("Agent", {"metadata": {"namespace": "ns", "name": "a"}})
+    bed.cache.put(agent)
+    status = ApplyStatus(an_agent_ref(agent["metadata"]["uid"]), {}, "m")
+    news = bed.server.store("Agent", agent)
+    with pytest.raises(KubeError) as caught:
+        await bed.do(status)
+    assert caught.value.conflict
+    bed.cache.put(news)
+    await bed.do(status)
+    bed.cache.put(bed.server.store("Agent", {"metadata": {"namespace": "ns", "name": "a", "uid": "a namesake"}}))
+    with pytest.raises(KubeError, match="no longer the object that the plan was about"):
+        await bed.do(status)
 
 
 async def test_deleting_twice_is_deleting_once(bed: Bed) -> None:
