@@ -8,7 +8,7 @@ class VersionError(Exception):
 class TamperedVersion(VersionError):
     """A version ConfigMap does not hold what its name says."""
 
-    reason = "VersionTampered"
+    reason = "TamperedVersion"
 
 
 class PromptTooLarge(VersionError):

@@ -4,6 +4,7 @@ After a restore, owner references and status are gone and the ledger may be olde
 Versions are therefore recognised by label and by the hash of what they hold, never by who owns them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,8 @@ class Adopted:
 def adopt(configmaps: Iterable[Mapping[str, Any]], ledger: Ledger, agent_name: str) -> Adopted:
     """Read an Agent's version ConfigMaps and bring the ledger up to them.
 
-    ConfigMaps without the labels of this Agent's versions are left aside. The ledger learns the highest number; it
-    learns a stable version only when it names none: the newest that is labelled `stable`. What is quarantined by
+    ConfigMaps without the labels of this Agent's versions are left aside. The ledger learns the highest number, also
+    from those that are refused, for their names are taken; it learns a stable version only when it names none: the newest that is labelled `stable`. What is quarantined by
     label is quarantined in the ledger, so that a lost ledger never serves it again.
     """
     versions: dict[str, Version] = {}
@@ -40,6 +41,7 @@ def adopt(configmaps: Iterable[Mapping[str, Any]], ledger: Ledger, agent_name: s
             version = from_configmap(configmap)
         except TamperedVersion as error:
             refused.append(str(error))
+            ledger = ledger.numbered(_claimed_number(marks.get(labels.VERSION_LABEL, "")))
         else:
             versions[version.name] = version
     for version in sorted(versions.values(), key=lambda v: v.number):
@@ -51,3 +53,7 @@ def adopt(configmaps: Iterable[Mapping[str, Any]], ledger: Ledger, agent_name: s
         if stable:
             ledger = ledger.promoted(max(stable, key=lambda v: v.number).name)
     return Adopted(versions, ledger, tuple(refused))
+
+
+def _claimed_number(label: str) -> int:
+    return int(label[1:]) if re.fullmatch(r"v[0-9]{1,9}", label) else 0

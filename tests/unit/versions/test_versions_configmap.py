@@ -116,7 +116,7 @@ def test_after_a_restore_versions_are_adopted_by_label_and_recomputed_hash():
     foreign = to_configmap("other", "ns", a_version(9))
     adopted = adopt([to_configmap("hotel", "ns", good), served, barred, forged, foreign], Ledger(), "hotel")
     assert {v.number for v in adopted.versions.values()} == {2, 3, 4}
-    assert adopted.ledger.last_number == 4 and adopted.ledger.stable == stable.name
+    assert adopted.ledger.last_number == 5 and adopted.ledger.stable == stable.name
     assert adopted.ledger.quarantine == [a_version(4, an_edit("C")).hash]
     assert len(adopted.refused) == 1 and forged["metadata"]["name"] in adopted.refused[0]
 
