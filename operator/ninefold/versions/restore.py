@@ -28,8 +28,8 @@ def adopt(configmaps: Iterable[Mapping[str, Any]], ledger: Ledger, agent_name: s
     """Read an Agent's version ConfigMaps and bring the ledger up to them.
 
     ConfigMaps without the labels of this Agent's versions are left aside. The ledger learns the highest number, also
-    from those that are refused, for their names are taken; it learns a stable version only when it names none: the newest that is labelled `stable`. What is quarantined by
-    label is quarantined in the ledger, so that a lost ledger never serves it again.
+    from those that are refused, for their names are taken. Where it names no stable version it was lost: then it
+    learns the newest that is labelled `stable`, and quarantines what is labelled so, which else would come back.
     """
     versions: dict[str, Version] = {}
     refused: list[str] = []
