@@ -3,7 +3,9 @@
 A pair is one case with a known outcome under both arms. Cases of one cluster (the larger of session and task) are not
 independent, so the unit of every statistic is the *cluster mean* of the paired differences: each cluster counts once,
 however many cases it brings, and lies in [-1, 1]. An unknown outcome (`success` None) is missing data: its pair is left
-out and counted, never taken as a pass or a failure. Pure; standard library only.
+out and counted, never taken as a pass or a failure. Clusters stand in the order of a hash of their names: a sequential
+test reads them in order, and nobody who writes candidates or replays them can choose this one. Pure; standard library
+only.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from ninefold.api.artifacts import BASELINE, Outcome, ReplayRow
+from ninefold.api.artifacts import BASELINE, Outcome, ReplayRow, sha256
 
 UNKNOWN = Outcome(success=None, error="not replayed")
 
@@ -20,13 +22,16 @@ UNKNOWN = Outcome(success=None, error="not replayed")
 class Sample:
     """Paired outcomes of one arm against a reference arm.
 
-    `reference` and `success` are success rates in 0..1 and `means` the differences (arm minus reference, in [-1, 1]),
-    all with one entry or weight a cluster, so that `success - reference` is the mean of `means`. Rates are 0 when
-    there is no pair. `tokens_*` are sums over the pairs in which both arms report usage.
+    `planned` is the number of clusters among all replayed cases, with or without outcomes. `reference` and `success`
+    are success rates in 0..1 and `means` the differences (arm minus reference, in [-1, 1]), all with one entry or
+    weight a cluster, so that `success - reference` is the mean of `means`. Rates are 0 when there is no pair.
+    `tokens_*` are sums over the pairs in which both arms report usage; `errors` the commonest reasons of unknown
+    outcomes.
     """
 
     arm: str
     replayed: int
+    planned: int
     pairs: int
     means: tuple[float, ...]
     reference: float
@@ -56,7 +61,7 @@ Pair = tuple[Outcome, Outcome]
 
 
 def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE) -> Sample:
-    """Pairs of `arm` against `reference`, by cluster in the order of the clusters' names."""
+    """Pairs of `arm` against `reference`, by cluster in the order of the clusters' hashes."""
     rows = list(rows)
     clusters = _clusters(rows, arm, reference)
     pairs = [pair for cluster in clusters for pair in cluster]
@@ -66,6 +71,7 @@ def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE) -> Sa
     return Sample(
         arm=arm,
         replayed=len(rows),
+        planned=len({row.cluster for row in rows}),
         pairs=len(pairs),
         means=cluster_means(rows, arm, reference, success),
         reference=_mean([fmean(success(theirs) for _, theirs in cluster) for cluster in clusters]),
@@ -81,9 +87,9 @@ def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE) -> Sa
 def cluster_means(
     rows: Iterable[ReplayRow], arm: str, reference: str, figure: Callable[[Outcome], int]
 ) -> tuple[float, ...]:
-    """Mean of `figure(arm) - figure(reference)` over the pairs of each cluster, in the order of the clusters' names.
+    """Mean of `figure(arm) - figure(reference)` over the pairs of each cluster, in the order of the clusters' hashes.
 
-    One division of whole numbers a cluster, so equal shares are equal floats and can be counted.
+    One division of whole numbers a cluster, so equal shares are equal floats.
     """
     clusters = _clusters(rows, arm, reference)
     return tuple(sum(figure(ours) - figure(theirs) for ours, theirs in c) / len(c) for c in clusters)
@@ -100,7 +106,11 @@ def _clusters(rows: Iterable[ReplayRow], arm: str, reference: str) -> list[list[
         ours, theirs = row.outcomes.get(arm, UNKNOWN), row.outcomes.get(reference, UNKNOWN)
         if ours.success is not None and theirs.success is not None:
             clusters[row.cluster].append((ours, theirs))
-    return [clusters[name] for name in sorted(clusters)]
+    return [clusters[name] for name in sorted(clusters, key=_hash)]
+
+
+def _hash(name: str) -> str:
+    return sha256(name.encode("utf-8", "surrogatepass"))
 
 
 def _mean(rates: list[float]) -> float:

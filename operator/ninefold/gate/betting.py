@@ -5,61 +5,76 @@ value; a value x multiplies the capital by
 
     1 - c + c * (x + 1) / (m + 1)        with 0 < c < 1,
 
-which is at least 1 - c and has an expectation of at most 1 if the hypothesis is true. Capital that grows is therefore
-evidence: by Ville's inequality it ever reaches 1/alpha with a probability of at most alpha, so one may look after
-every case and stop when one likes. We hold a fixed mixture of seven constant stakes (`STAKES`), a small universal
-portfolio: its capital is the weighted mean of theirs. Constant stakes were chosen over adaptive ones (aGRAPA, ONS) for
-four reasons:
+which is positive, and has an expectation of at most 1 if the hypothesis is true. Capital that grows is therefore
+evidence: by Ville's inequality it ever reaches 1/alpha with a probability of at most alpha. So one may look after every
+value, and what was refuted once stays refuted. The bound is the largest m that is refuted at some look: the capital
+falls in m, hence bisection finds it, and verdict and bound are one and the same object.
 
-- the product does not depend on the order of the cases, so no ordering can be gamed and none has to be chosen;
-- it depends on the values only through their counts, so ten thousand cases cost as much as ten;
-- it falls strictly in m, so the set of means not refuted is an interval, and its lower end, found by bisection, says
-  the same as the test: the bound is above m exactly when m is refuted;
-- at a fixed number of independent clusters it stays valid when clusters have different means of which only the
-  average is at most m (arithmetic-geometric mean inequality), as with a stratified choice of cases.
-
-Nor do they cost power here: at 400 pairs with 25 % discordant and a true gain of 10 points (alpha .0304) the mixture
-passes .88 of candidates, aGRAPA .81 and ONS .82 of the same ones. `hack/bench/gate` prints what is reached.
+The bettor plays a fixed mixture of two constant stakes (a small universal portfolio); its capital is the weighted mean
+of theirs. They are chosen for the number of values that is planned, which is known before any value: the best stake
+for refuting zero with n values of variance v is about sqrt(2 ln(1/alpha) / (n v)), as in the paper's predictable
+plug-in, but with the variance guessed instead of learned. Most weight is on the usual share of discordant pairs, the
+rest on few of them. To learn the stakes on the way (aGRAPA, ONS) costs more than it gains at a few hundred pairs
+(docs/gate.md).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from math import exp, log, log1p
+from collections.abc import Sequence
+from itertools import accumulate
+from math import log, sqrt
+from operator import mul
+from statistics import fmean
 
-STAKES = ((0.05, 0.1), (0.1, 0.1), (0.2, 0.2), (0.3, 0.2), (0.4, 0.2), (0.6, 0.1), (0.8, 0.1))
-"""(share of the capital, weight). The best share is about gain / share of discordant pairs: .05 serves thousands of
-pairs and small gains, .8 a handful of pairs that all went one way; most weight lies where a few hundred pairs with
-gains of 5 to 20 points are decided. Fixed before any data, which is what makes the mixture valid."""
-
+USUAL_VARIANCE = 0.3
+"""Of a paired difference: about the share of pairs on which two prompts of one model differ. A wrong guess costs power,
+never validity."""
+MIXTURE = ((1.0, 0.75), (2.5, 0.25))
+"""(multiple of the usual stake, weight). 2.5 is the stake where only one pair in twenty differs."""
+LARGEST_STAKE = 0.9
+"""A bettor who stakes everything is ruined by the first loss."""
 _STEPS = 50
 """Halvings of [-1, 1]: exact to 2e-15, and never so near to -1 that m + 1 rounds to zero."""
 
+Stakes = tuple[tuple[float, float], ...]
 
-def log_capital(counts: Mapping[float, int], m: float) -> float:
-    """Natural logarithm of the capital against "the mean is at most m" (m > -1), by how often each value came."""
-    logs = [
-        log(weight) + sum(n * log1p(share * ((x + 1) / (m + 1) - 1)) for x, n in counts.items())
-        for share, weight in STAKES
+
+def stakes_for(planned: int, alpha: float) -> Stakes:
+    """(share of the capital, weight) for a planned number of values, at least 1; the weights sum to 1."""
+    usual = sqrt(2 * log(1 / alpha) / (USUAL_VARIANCE * planned))
+    return tuple((min(LARGEST_STAKE, multiple * usual), weight) for multiple, weight in MIXTURE)
+
+
+def refuted_after(values: Sequence[float], m: float, alpha: float, stakes: Stakes) -> int | None:
+    """How many values refute "the mean is at most m" (m > -1) at level alpha, looking after each; None if never."""
+    distinct = set(values)
+    factors = [{x: 1 - c + c * (x + 1) / (m + 1) for x in distinct} for c, _ in stakes]
+    tracks = [
+        accumulate(map(factor.__getitem__, values), mul, initial=weight)
+        for factor, (_, weight) in zip(factors, stakes, strict=True)
     ]
-    top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs))
+    # The first look, before any value, finds the capital 1. All stakes move together, one value at a time.
+    return next((seen for seen, capitals in enumerate(zip(*tracks, strict=True)) if sum(capitals) >= 1 / alpha), None)
 
 
-def lower_bound(values: Iterable[float], alpha: float) -> float:
-    """Largest m in [-1, 1] that is refuted at level alpha, -1 if none is.
+def lower_bound(values: Sequence[float], alpha: float, planned: int) -> float:
+    """Lower bound in [-1, 1] of the mean; below the true mean at all looks together with probability 1 - alpha.
 
-    Lies below the mean with probability 1 - alpha, at any number of values. Without values: -1.
+    `values` stand in the order of the looks, which must not depend on them. `planned` is the number of values foreseen
+    before any was known. At most the observed mean: a proof that later values took back is none to act upon. Without
+    values: -1.
     """
-    counts, low, high = Counter(values), -1.0, 1.0
+    if not values:
+        return -1.0
+    stakes = stakes_for(planned, alpha)
+    low, high = -1.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if log_capital(counts, middle) >= -log(alpha):
-            low = middle
-        else:
+        if refuted_after(values, middle, alpha, stakes) is None:
             high = middle
-    return low
+        else:
+            low = middle
+    return min(low, fmean(values))
 
 
-def upper_bound(values: Iterable[float], alpha: float) -> float:
-    """Smallest m such that "the mean is at least m" is refuted at level alpha, 1 if none is: the mirrored bound."""
-    return -lower_bound((-x for x in values), alpha)
+def upper_bound(values: Sequence[float], alpha: float, planned: int) -> float:
+    """Upper bound of the mean: the mirrored lower bound. Without values: 1."""
+    return -lower_bound([-x for x in values], alpha, planned)

@@ -54,7 +54,7 @@ def no_regression(evidence: Evidence) -> Verdict:
     if lack := shortfall(evidence, evidence.overall):
         return Verdict("NoRegression", "Unknown", "Inconclusive", lack)
     margin = evidence.given.gate.non_inferiority_margin
-    bound = betting.lower_bound(evidence.overall.means, evidence.alpha)
+    bound = betting.lower_bound(evidence.overall.means, evidence.alpha, evidence.overall.planned)
     if bound <= -margin:
         message = f"overall bound {_pp(bound)} ≤ {_pp(-margin)} allowed, {_size(evidence.overall)}"
         return Verdict("NoRegression", "False", "LossNotExcluded", message)
@@ -132,7 +132,7 @@ def shortfall(evidence: Evidence, sample: Sample) -> str | None:
 def gain_bound(sample: Sample, gate: Gate, alpha: float) -> float:
     """Lower bound of the gain, in -1..1, by the test that the policy names."""
     if gate.test == "BettingConfidenceSequence":
-        return betting.lower_bound(sample.means, alpha)
+        return betting.lower_bound(sample.means, alpha, sample.planned)
     wins, losses = sum(x > 0 for x in sample.means), sum(x < 0 for x in sample.means)
     return mcnemar.lower_bound(wins, losses, sample.clusters, alpha)
 
@@ -149,10 +149,8 @@ def _harm(evidence: Evidence, name: str, sample: Sample) -> str | None:
     """
     if sample.pairs < INTENT_PAIRS:
         return None
-    margin, bound = (
-        evidence.given.gate.non_inferiority_margin,
-        betting.upper_bound(sample.means, evidence.given.gate.alpha),
-    )
+    margin = evidence.given.gate.non_inferiority_margin
+    bound = betting.upper_bound(sample.means, evidence.given.gate.alpha, sample.planned)
     if bound >= -margin:
         return None
     return f"{_quoted(name)} {_pp(sample.gain)}, upper bound {_pp(bound)} < {_pp(-margin)} allowed, {_size(sample)}"

@@ -54,7 +54,7 @@ def test_a_candidate_that_is_proved_better_passes_with_a_verdict_a_check_and_the
 
 def test_the_message_carries_the_value_and_the_threshold() -> None:
     assert verdict(judge(GOOD), "Improved").message == (
-        "success 0.471 → 0.712, +24.0 pp, bound +6.6 pp > 0.0 pp required, "
+        "success 0.471 → 0.712, +24.0 pp, bound +10.0 pp > 0.0 pp required, "
         "104 paired cases in 104 clusters, alpha 0.0304 (cycle 1)"
     )
 
@@ -96,7 +96,7 @@ def test_the_figures_are_those_of_the_message() -> None:
     assert figures.baseline == pytest.approx(49 / 104)
     assert figures.candidate == pytest.approx(74 / 104)
     assert figures.gain == pytest.approx(25 / 104)
-    assert figures.gain_bound == pytest.approx(0.066, abs=5e-4)
+    assert figures.gain_bound == pytest.approx(0.0996, abs=5e-5)
 
 
 def test_a_hundred_cases_of_one_task_are_one_cluster_and_prove_nothing() -> None:
@@ -170,7 +170,7 @@ def test_a_null_edit_that_wins_makes_the_run_inconclusive_however_good_the_candi
     assert result.passed is None
     assert verdict(result, "ControlsSilent").reason == "ControlWon"
     assert verdict(result, "ReplayPassed").status == "Unknown"
-    assert verdict(result, "ReplayPassed").message.startswith("null edit +24.0 pp, bound +6.6 pp > 0.0 pp")
+    assert verdict(result, "ReplayPassed").message.startswith("null edit +24.0 pp, bound +10.0 pp > 0.0 pp")
 
 
 def test_facts_under_a_wrong_key_that_win_make_the_run_inconclusive() -> None:

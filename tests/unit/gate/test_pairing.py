@@ -32,6 +32,17 @@ def test_an_unknown_outcome_is_missing_and_neither_a_pass_nor_a_failure() -> Non
     assert dict(sample.errors) == {"HTTP 503": 2, "no outcome": 2}
 
 
+def test_clusters_stand_in_the_order_of_a_hash_however_the_rows_came() -> None:
+    rows = [row(n, False, n < 8) for n in range(16)]
+    means = paired(rows, "c1").means
+    assert means == paired(rows[::-1], "c1").means != tuple([1.0] * 8 + [0.0] * 8)
+
+
+def test_planned_are_the_clusters_of_all_replayed_cases_also_of_those_without_an_outcome() -> None:
+    sample = paired([row(1, True, None, "a"), row(2, True, True, "a"), row(3, True, None, "b")], "c1")
+    assert (sample.planned, sample.clusters) == (2, 1)
+
+
 def test_an_arm_that_was_not_replayed_is_missing_everywhere() -> None:
     sample = paired([row(1, True, True)], "c2")
     assert (sample.pairs, sample.missing, sample.gain, sample.errors) == (0, 1, 0, (("not replayed", 1),))
