@@ -56,7 +56,8 @@ def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
     calmest = min(tied, key=lambda arm: (_lead(rows, arm, BASELINE, _errors).mean, sizes[arm], arm))
     calm = [arm for arm in tied if _tied(rows, arm, calmest, _errors)]
     winner = min(calm, key=lambda arm: (sizes[arm], arm))
-    return Race(winner, f"{told}; {winner} is the smallest of {len(calm)} that cannot be told apart")
+    among = f", the smallest of {len(calm)} that cannot be told apart" if len(calm) > 1 else ""
+    return Race(winner, f"{told}; {winner} wins{among}")
 
 
 def survivors(rows: Sequence[ReplayRow], alive: Sequence[str]) -> list[str]:
