@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ STATE = REPOSITORY / ".ninefold-testbed"
 """Where `up` keeps everything unless told otherwise; ignored by Git, removed by `down`."""
 
 MARK = "NINEFOLD_TESTBED"
+
+KEEPER_LOG = "keeper.log"
 
 UP_SECONDS, DOWN_SECONDS = 120.0, 30.0
 
@@ -59,11 +61,11 @@ def up(directory: Path = STATE) -> State:
     """The running test bed of this directory, started if there is none. Shows progress on stderr."""
     if state := running_state(directory):
         return state
+    _remove(directory)
     binaries()
     redis_binary()
-    shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    log = directory / "keeper.log"
+    log = directory / KEEPER_LOG
     say("starting the control plane, Redis and the local node")
     with log.open("wb") as output:
         keeper = subprocess.Popen(
@@ -74,9 +76,11 @@ def up(directory: Path = STATE) -> State:
             env=os.environ | {"PYTHONPATH": str(HACK), MARK: str(directory)},
             start_new_session=True,
         )
-    eventually(lambda: running_state(directory) or keeper.poll() is not None, "the test bed is up", UP_SECONDS, 0.05)
+    with suppress(TimeoutError):
+        eventually(lambda: running_state(directory) or keeper.poll() is not None, "up", UP_SECONDS, step=0.05)
     if state := running_state(directory):
         return state
+    keeper.kill()
     raise BackgroundError(f"the test bed did not come up, see {log}:\n{log.read_text()[-2000:]}")
 
 
@@ -84,12 +88,15 @@ def down(directory: Path = STATE) -> None:
     """Stop the test bed of this directory, check that no process of it is left, remove the directory."""
     if state := running_state(directory):
         os.kill(state.pid, signal.SIGTERM)
-        eventually(lambda: not state.running, f"the keeper (pid {state.pid}) has ended", DOWN_SECONDS)
+        try:
+            eventually(lambda: not state.running, "the keeper has ended", DOWN_SECONDS)
+        except TimeoutError:
+            os.kill(state.pid, signal.SIGKILL)
     try:
         eventually(lambda: not leftovers(directory), "no process of the test bed is left", seconds=5)
     except TimeoutError as error:
         raise BackgroundError(f"still running: {leftovers(directory)}") from error
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove(directory)
 
 
 def running_state(directory: Path) -> State | None:
@@ -137,11 +144,25 @@ def keep(directory: Path) -> None:
         stop.wait()
 
 
+def _remove(directory: Path) -> None:
+    """Remove a test bed's directory, and nothing that somebody named by mistake."""
+    if not directory.exists():
+        return
+    if any(directory.iterdir()) and not (directory / KEEPER_LOG).exists():
+        raise BackgroundError(f"{directory} is not the directory of a test bed, so it is not removed")
+    shutil.rmtree(directory)
+
+
 def _start_time(pid: int) -> str:
-    """When this process started, in whatever words `ps` has for it; empty if it does not run."""
-    query = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    words = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
-    return "" if not words or words[0].startswith("Z") else " ".join(words[1:])
+    """When this process started, in the kernel's ticks or in the words of `ps`; empty if it does not run."""
+    if Path("/proc/self/stat").exists():
+        try:
+            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return "" if after_name[0] == "Z" else after_name[19]
+    query = ["ps", "-o", "lstart=", "-p", str(pid)]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

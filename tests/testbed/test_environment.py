@@ -48,7 +48,8 @@ def test_quantity(text: str, expected: float) -> None:
         ("metadata.labels['absent']", ""),
         ("metadata.labels", 'app="x"\nninefold.dev/agent="shop"'),
         ("spec.nodeName", "local-node"),
-        ("status.podIP", ""),
+        ("status.podIP", "127.0.0.1"),
+        ("status.phase", ""),
     ],
 )
 def test_pod_field(path: str, expected: str) -> None:

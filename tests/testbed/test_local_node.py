@@ -186,6 +186,13 @@ def test_an_unknown_image_is_never_pulled(workloads: Workloads) -> None:
     assert message.startswith('Back-off pulling image "registry.example/nobody/knows:1"')
 
 
+def test_a_pod_that_waits_can_be_deleted(workloads: Workloads, kubectl: Kubectl) -> None:
+    workloads.pod("patient", "true", container={"envFrom": [{"secretRef": {"name": "never"}}]})
+    workloads.waiting("patient", "CreateContainerConfigError")
+    kubectl("delete", "pod", "patient", "--timeout=20s")
+    assert workloads.get("pod", "patient") == {}
+
+
 def test_an_unknown_command_is_a_start_error(workloads: Workloads) -> None:
     workloads.pod("confused", "no-such-command")
     end = container_state(workloads.ended("confused"), "terminated")

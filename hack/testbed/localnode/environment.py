@@ -16,6 +16,7 @@ from kubernetes.aio.client import ApiException
 
 from testbed.localnode.api import UNREACHABLE, Api
 from testbed.localnode.objects import Object
+from testbed.localnode.status import ADDRESS
 
 CONFIG_RETRY_SECONDS = 0.5
 """Until a missing Secret or ConfigMap is looked for again. kubelet takes longer; tests are impatient."""
@@ -100,6 +101,8 @@ def pod_field(pod: Object, path: str) -> str:
     if keyed := re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path):
         value: str = (pod["metadata"].get(keyed[1]) or {}).get(keyed[2], "")
         return value
+    if path in ("status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"):
+        return ADDRESS
     at: Any = pod
     for step in path.split("."):
         at = at.get(step, {}) if isinstance(at, dict) else {}

@@ -51,10 +51,10 @@ class ContainerProcess:
         return container
 
     async def wait(self) -> int:
-        """The exit code; 128 + N after signal N."""
+        """The exit code; 128 + N after signal N, also if it hit the shim before it had started."""
         code = await self._process.wait()
         self._pid_file.unlink(missing_ok=True)
-        return code
+        return code if code >= 0 else 128 - code
 
     def terminate(self) -> None:
         """SIGTERM to the container's first process alone, as a kubelet does."""

@@ -76,7 +76,8 @@ class PodWorker:
         try:
             await self._life
         except asyncio.CancelledError:
-            log.debug("%s was stopped", self.directory.name)
+            if not self._stopped:  # not the pod ends but the node
+                raise
         except Exception as error:
             log.exception("running %s", self.directory.name)
             self._stopped, self._verdict = True, Verdict("LocalNodeError", repr(error))

@@ -19,7 +19,8 @@ from testbed.localnode.process import PID_FILE
 from testbed.paths import HACK
 from testbed.processes import Daemon, environment_for_tools
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
+"""Far above the usual two: most of it is the import of the Kubernetes client."""
 
 
 class LocalNode:
