@@ -1,7 +1,5 @@
 """The operator as a process: how it starts, waits, takes over, stops, and what it says when it cannot."""
 
-from pathlib import Path
-
 import pytest
 
 from testbed import ControlPlane
@@ -15,5 +13,7 @@ def test_it_leads_is_healthy_and_ends_in_peace(operator, namespace: str, install
     assert process.probe("healthz") == "ok"
     assert "ninefold_leader 1.0" in process.metrics()
     assert process.stop() == 0
-    lease = installed.kubectl("get", "lease", "ninefold", f"--namespace={namespace}", "--output=jsonpath={.spec.holderIdentity}")
+    lease = installed.kubectl(
+        "get", "lease", "ninefold", f"--namespace={namespace}", "--output=jsonpath={.spec.holderIdentity}"
+    )
     assert lease.stdout == ""

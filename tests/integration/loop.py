@@ -1,0 +1,139 @@
+"""One namespace in which the loop is set up, as its user sees it: manifests in, conditions and ConfigMaps out."""
+
+import json
+import re
+from typing import Any
+
+import redis
+from builders import a_backend_object, a_policy_object, an_agent_object
+from integration.process import eventually
+
+from testbed import RedisServer
+from testbed.fixtures import Kubectl
+
+Manifest = dict[str, Any]
+
+TRACES = {"configMap": {"name": "trace-files"}}
+
+
+class Loop:
+    """Objects of one namespace through kubectl, and the scripted stages' holds through Redis."""
+
+    def __init__(self, kubectl: Kubectl, redis_server: RedisServer) -> None:
+        self.kubectl = kubectl
+        self.server = redis_server
+        self.redis = redis.Redis.from_url(redis_server.url)
+
+    # ------------------------------------------------------------------ what the user does
+
+    def set_up(self, **policy: Any) -> None:
+        """A TraceBackend, an Agent and a policy; fields of the policy's spec by keyword."""
+        files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trace-files"}, "data": {"a.jsonl": ""}}
+        self.apply(files, a_backend_object(volume=TRACES), an_agent_object(), a_policy_object(**policy))
+
+    def apply(self, *manifests: Manifest) -> None:
+        items = [{**m, "metadata": {k: v for k, v in m["metadata"].items() if k != "namespace"}} for m in manifests]
+        self.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+    def patch(self, kind: str, name: str, spec: Manifest) -> None:
+        self.kubectl("patch", kind, name, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+
+    # ------------------------------------------------------------------ what the test does
+
+    def hold(self, kind: str, name: str, *stages: str) -> None:
+        """Let these stages of this Agent's or TraceBackend's Jobs wait in their pods."""
+        for stage in stages:
+            self.redis.set(f"hold:{self.one(kind, name)['metadata']['uid']}:{stage}", "1")
+
+    def release(self, stage: str) -> None:
+        for key in self.redis.keys(f"hold:*:{stage}"):
+            self.redis.delete(key)
+
+    def forget_lease(self) -> None:
+        """As if fifteen seconds had passed since the holder died."""
+        self.kubectl("delete", "lease", "ninefold", "--ignore-not-found")
+
+    # ------------------------------------------------------------------ what is seen
+
+    def one(self, kind: str, name: str) -> Manifest:
+        found: Manifest = json.loads(self.kubectl("get", kind, name, "--output=json").stdout)
+        return found
+
+    def all(self, kind: str, selector: str = "") -> list[Manifest]:
+        answer = self.kubectl("get", kind, "--output=json", f"--selector={selector}")
+        found: list[Manifest] = json.loads(answer.stdout)["items"]
+        return found
+
+    def condition(self, kind: str, name: str, type_: str) -> tuple[str, str, str]:
+        """Status, reason and message; three empty strings while there is none."""
+        answer = self.kubectl("get", kind, name, "--output=json", "--ignore-not-found").stdout
+        conditions = (json.loads(answer).get("status") or {}).get("conditions", []) if answer else []
+        found = next((c for c in conditions if c["type"] == type_), None)
+        return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+    def until(self, kind: str, name: str, type_: str, status: str, reason: str = "", seconds: float = 90) -> str:
+        """Wait for a condition; returns its message."""
+        last: list[tuple[str, str, str]] = []
+
+        def seen() -> bool:
+            last[:] = [self.condition(kind, name, type_)]
+            return last[0][0] == status and reason in ("", last[0][1])
+
+        eventually(seen, f"{kind}/{name} {type_}={status} {reason}", seconds)
+        return last[0][2]
+
+    def phase(self, name: str) -> str:
+        return str(self.one("nfr", name).get("status", {}).get("phase", ""))
+
+    def data(self, config_map: str) -> dict[str, str]:
+        found: dict[str, str] = self.one("configmap", config_map)["data"]
+        return found
+
+    def state(self) -> Manifest:
+        """All that the operator made and said, without what differs between two equal histories: times and UIDs."""
+        objects = {
+            f"{kind}/{o['metadata']['name']}": {
+                "labels": o["metadata"].get("labels", {}),
+                "data": o.get("data", {}),
+                "status": o.get("status", {}) if kind != "job" else {},
+            }
+            for kind, selector in (
+                ("tracebackend", ""),
+                ("agent", ""),
+                ("optimizationpolicy", ""),
+                ("optimizationrun", ""),
+                ("configmap", "app.kubernetes.io/managed-by=ninefold"),
+                ("job", "app.kubernetes.io/managed-by=ninefold"),
+            )
+            for o in self.all(kind, selector)
+        }
+        return _timeless(json.loads(_anonymous(json.dumps(objects))))  # type: ignore[no-any-return]
+
+
+_TIMES = {
+    "completionTime",
+    "inputsHash",  # the inputs carry the window
+    "lastProbeTime",
+    "lastRunTime",
+    "lastTransitionTime",
+    "startTime",
+    "windowEnd",
+    "windowStart",
+}
+
+
+def _anonymous(text: str) -> str:
+    """UIDs, names that are hashed from UIDs, and namespaces."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID", text)
+    text = re.sub(r"(-(?:probe|analyze|propose|replay-selection|replay-sealed))-[0-9a-f]{8}\b", r"\1-HASH", text)
+    return re.sub(r"test-[0-9a-f]{8}", "NAMESPACE", text)
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(inner) for key, inner in value.items() if key not in _TIMES}
+    if isinstance(value, list):
+        return [_timeless(inner) for inner in value]
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(_timeless(json.loads(value)), sort_keys=True)
+    return value
