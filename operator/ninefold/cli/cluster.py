@@ -42,7 +42,13 @@ class Cluster:
         self._ask(
             f"OptimizationRun {name}",
             lambda: self._client.CustomObjectsApi().patch_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, "optimizationruns", name, {"spec": {"approval": candidate}}
+                GROUP,
+                VERSION,
+                self.namespace,
+                "optimizationruns",
+                name,
+                {"spec": {"approval": candidate}},
+                _content_type="application/merge-patch+json",
             ),
         )
 
