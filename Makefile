@@ -24,6 +24,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 		uv pip install --quiet --python $(PYTHON) --require-hashes --requirement requirements/dev.txt; \
 		uv pip install --quiet --python $(PYTHON) --no-deps --editable .; \
 	else \
+		python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'; \
 		python3 -m venv .venv; \
 		$(PYTHON) -m pip install --quiet --require-hashes --requirement requirements/dev.txt; \
 		$(PYTHON) -m pip install --quiet --no-deps --editable .; \
@@ -48,15 +49,18 @@ resolve = uv pip compile --quiet pyproject.toml --universal --python-version 3.1
 crds: $(INSTALLED) ## Write the CRDs from the pydantic models
 	$(PYTHON) -m ninefold.api.crds $(CRD_FOLDERS)
 
+.PHONY: check-crds
+check-crds: $(INSTALLED) ## Fail when the CRDs are not what the models say
+	$(PYTHON) -m ninefold.api.crds --check $(CRD_FOLDERS)
+
 # ------------------------------------------------------------------ tests
 
 .PHONY: check
-check: $(INSTALLED) ## Style, types, import contracts, drift of the CRDs
+check: check-crds ## Style, types, import contracts, drift of the CRDs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m ninefold.api.crds --check $(CRD_FOLDERS)
 
 .PHONY: unit
 unit: $(INSTALLED) ## Tests that need no server
