@@ -15,6 +15,7 @@ Whatever is not known here is an error rather than a schema that the server woul
 """
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,6 +245,8 @@ class _Rewriter:
         if unknown := set(source) - set(KEPT) - set(REWRITTEN):
             raise ValueError(f"no rule for {', '.join(sorted(unknown))} in {source}: add one to ninefold.api.crds")
         target = {key: source[key] for key in KEPT if key in source}
+        if "description" in target:  # a docstring is broken where its source line ends
+            target["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", target["description"])
         if target.get("type") == "integer":
             target["format"] = "int64"
         if source.get("x-kubernetes-int-or-string"):
