@@ -16,11 +16,9 @@ authorizer, default admission (so `automountServiceAccountToken: false` is what 
 pods), and signed service-account tokens.
 """
 
-import base64
 import csv
 import datetime
 import json
-import secrets
 import ssl
 import subprocess
 import tempfile
@@ -33,6 +31,7 @@ from typing import Any, Self
 
 from testbed import audit
 from testbed.binaries import binaries
+from testbed.kubeconfig import write_kubeconfig
 from testbed.pki import Authority
 from testbed.processes import Daemon, environment_for_tools, free_port
 
@@ -277,22 +276,8 @@ class ControlPlane:
         ]
 
     def _kubeconfig(self, name: str, credentials: dict[str, Any]) -> Path:
-        """Write a kubeconfig as JSON, which is YAML. In one step: others may be reading the last one."""
         path = self.directory / f"{name.replace(':', '-')}.kubeconfig"
-        authority = base64.b64encode(self.authority.certificate_file.read_bytes()).decode()
-        cluster = {"server": self.url, "certificate-authority-data": authority}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "testbed",
-            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": name}}],
-            "clusters": [{"name": "testbed", "cluster": cluster}],
-            "users": [{"name": name, "user": credentials}],
-        }
-        draft = path.with_suffix(f".{secrets.token_hex(4)}")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(document, default=str, indent=1))
-        return draft.replace(path)
+        return write_kubeconfig(path, self.url, self.authority.certificate_file, credentials)
 
     def _ready(self) -> bool:
         return self.get("/readyz") is not None
