@@ -9,16 +9,21 @@ child hangs; a left join fills what is missing with 0 or '', not NULL.
 
 import uuid
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 from chdb import session
+
+Row = dict[str, Any]
+_open: Any = session.Session
+"""The engine ships no types."""
 
 
 class Engine:
     """A database of its own for one analysis; a context manager that drops it at the end."""
 
     def __init__(self) -> None:
-        self._session = session.Session()
+        self._session = _open()
         self._database = f"ninefold_{uuid.uuid4().hex}"
         self._session.query(f"CREATE DATABASE {self._database}")
 
@@ -34,12 +39,11 @@ class Engine:
     def load(self, name: str, rows: pa.Table) -> None:
         """Make a table of these rows; a later one of the same name replaces it."""
         # The engine finds `rows` by its name in this frame.
-        self._session.query(
-            f"CREATE OR REPLACE TABLE {self._database}.{name} ENGINE = Memory AS SELECT * FROM Python(rows)"
-        )
+        table = f"{self._database}.{name}"
+        self._session.query(f"CREATE OR REPLACE TABLE {table} ENGINE = Memory AS SELECT * FROM Python(rows)")  # noqa: S608
 
-    def query(self, sql: str) -> list[dict[str, object]]:
+    def query(self, sql: str) -> list[Row]:
         """Rows of a statement over the loaded tables."""
         self._session.query(f"USE {self._database}")
-        result: list[dict[str, object]] = self._session.query(sql, "ArrowTable").to_pylist()
+        result: list[Row] = self._session.query(sql, "ArrowTable").to_pylist()
         return result

@@ -18,7 +18,7 @@ Facts are kept per intent, since what exists in one place does not in another.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from ninefold.analysis import queries
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.engine import Engine, Row
 from ninefold.analysis.population import table
 from ninefold.analysis.stats.wilson import wilson
 from ninefold.analysis.words import words
@@ -42,7 +42,7 @@ SHARED = 0.7
 """Share of (task, value) pairs that another task of the intent saw too, from which a path is shared."""
 OWN_TASKS = 3
 """Distinct successful tasks that must have used a name which no source showed."""
-FEW_INTENTS = 0.25
+FEW_INTENTS = 0.15
 """Share of intents above which an unsourced name is a word of the tool's language."""
 NEVER_SOLVED = 0.05
 """A name is dropped when its tasks, at the intent's own success rate, would all fail by chance less often."""
@@ -87,7 +87,8 @@ def mine(engine: Engine, intent_key: str | None) -> Knowledge:
         when = {intent_key: intent} if intent_key else {}
         found = list(_by_source(kept, when, language))
         if intent_key:
-            found += _unsourced(by_word, intent, when, names | language, len(intents), found)
+            told = names | language | {w for f in found for w in words(f.source)}
+            found += _unsourced(by_word, intent, when, told, max(1.0, FEW_INTENTS * len(intents)))
         facts += _within(found)
     return Knowledge(facts, frozenset(informing), frozenset(language))
 
@@ -120,19 +121,18 @@ def _shared(engine: Engine) -> set[tuple[str, str]]:
     return {(r["action"], r["path"]) for r in rows if r["again"] / r["pairs"] >= SHARED}
 
 
-def _is_fact(row: dict[str, Any], shared: set[tuple[str, str]], asked: dict[Any, int]) -> bool:
+def _is_fact(row: Row, shared: set[tuple[str, str]], asked: dict[Any, int]) -> bool:
     times = asked[row["intent"], row["source"]]
     if times < 2 and _PERSONAL.search(row["source"]):
         return False
     return row["tasks"] >= 2 or ((row["action"], row["path"]) in shared and times == 1)
 
 
-def _language(by_word: list[dict[str, Any]], names: set[str], intents: dict[str, Any]) -> set[str]:
-    """Words that calls need everywhere: in a quarter of the intents, or a tenth of the tasks where there is one."""
-    spread: defaultdict[str, int] = defaultdict(int)
-    tasks: defaultdict[str, int] = defaultdict(int)
+def _language(by_word: list[Row], names: set[str], intents: dict[str, Row]) -> set[str]:
+    """Words that calls need everywhere: in several intents, or in a tenth of the tasks where there is one."""
+    spread = Counter(row["word"] for row in by_word)
+    tasks: Counter[str] = Counter()
     for row in by_word:
-        spread[row["word"]] += 1
         tasks[row["word"]] += row["tasks"]
     every = sum(r["tasks"] for r in intents.values())
     if len(intents) >= 4:
@@ -140,7 +140,7 @@ def _language(by_word: list[dict[str, Any]], names: set[str], intents: dict[str,
     return {w for w, n in tasks.items() if n >= max(5, 0.1 * every) and w not in names}
 
 
-def _never_solved(by_word: list[dict[str, Any]], intents: dict[str, Any]) -> set[tuple[str, str]]:
+def _never_solved(by_word: list[Row], intents: dict[str, Row]) -> set[tuple[str, str]]:
     dropped = set()
     for row in by_word:
         if row["solved"]:
@@ -153,9 +153,9 @@ def _never_solved(by_word: list[dict[str, Any]], intents: dict[str, Any]) -> set
     return dropped
 
 
-def _by_source(rows: list[dict[str, Any]], when: dict[str, str], language: set[str]) -> Iterator[Fact]:
+def _by_source(rows: list[Row], when: dict[str, str], language: set[str]) -> Iterator[Fact]:
     """One fact a source, the best supported first. Sources that say the same of the same thing are told once."""
-    groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["source"].lower()].append(row)
     ordered = sorted(groups.values(), key=lambda g: (-max(r["tasks"] for r in g), g[0]["source"]))
@@ -169,32 +169,21 @@ def _by_source(rows: list[dict[str, Any]], when: dict[str, str], language: set[s
             yield Fact(when=when, source=group[0]["source"], tokens=list(tokens.values()), tasks=support)
 
 
-def _leads(groups: list[list[dict[str, Any]]]) -> set[str]:
+def _leads(groups: list[list[Row]]) -> set[str]:
     """First words of sources: `list x` and `show x` ask the same of x."""
     return {g[0]["source"].split(" ", 1)[0].lower() for g in groups}
 
 
-def _unsourced(
-    by_word: list[dict[str, Any]],
-    intent: str,
-    when: dict[str, str],
-    known: set[str],
-    intents: int,
-    found: list[Fact],
-) -> list[Fact]:
-    """Names that no source showed but that successful traces used, as one fact."""
-    spread: defaultdict[str, int] = defaultdict(int)
-    for row in by_word:
-        spread[row["word"]] += 1
-    in_sources = {w for f in found for w in words(f.source)}
+def _unsourced(by_word: list[Row], intent: str, when: dict[str, str], told: set[str], few: float) -> list[Fact]:
+    """Names that nothing `told` of but that successful traces used, as one fact; none that `few` intents exceed."""
+    spread = Counter(row["word"] for row in by_word)
     own = [
         row
         for row in by_word
         if row["intent"] == intent
         and row["solved"] >= OWN_TASKS
-        and row["word"] not in known
-        and row["word"] not in in_sources
-        and spread[row["word"]] <= max(1, FEW_INTENTS * intents)
+        and row["word"] not in told
+        and spread[row["word"]] <= few
     ]
     if not own:
         return []

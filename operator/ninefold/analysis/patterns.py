@@ -10,6 +10,8 @@ from ninefold.analysis.stats.wilson import nines
 from ninefold.api.artifacts import Decision, Interval, Pattern, PatternKind, canonical, sha256
 
 MAX_EVIDENCE = 10
+OCCURS_SHARE = 0.05
+"""Share of the traces with equal knowledge from which the better choice counts as one that they have."""
 _WITH_FACTS: tuple[PatternKind, ...] = ("ContextGap", "HallucinationTrigger")
 _TAKEN = {
     "ContextGap": "goes on with {taken} without having looked anything up",
@@ -25,14 +27,14 @@ _BETTER = {
 
 def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, traces: int) -> list[Pattern]:
     """The patterns found, by the nines they cost, worst first. `solved` of `traces` succeeded in the population."""
-    found = [_pattern(a, knowledge, solved, traces) for a in answers if a.found]
+    found = [_pattern(a, knowledge, solved, traces) for a in answers if a.found and losing(a.question.choices)]
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
 
 def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> Pattern:
     question, effect = answer.question, answer.difference
     assert effect is not None
-    taken = [c for c in question.choices if not c.better]
+    taken = losing(question.choices)
     failed = [c for c in taken if not c.episode.solved]
     decision = _decision(answer, taken)
 
@@ -60,15 +62,26 @@ def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> 
     )
 
 
+def losing(choices: Sequence[Choice]) -> list[Choice]:
+    """Those that took the losing choice knowing no more and no less than others who made the better one.
+
+    Where nobody who knew as much ever made the better choice, nothing was measured, and nothing is claimed.
+    """
+    all_of = Counter(c.state.known for c in choices)
+    better_of = Counter(c.state.known for c in choices if c.better)
+    real = {known for known, n in better_of.items() if n >= OCCURS_SHARE * all_of[known]}
+    return [c for c in choices if not c.better and c.state.known in real]
+
+
 def _decision(answer: Answer, taken: Sequence[Choice]) -> Decision:
     better = [c for c in answer.question.choices if c.better]
-    losing = Counter(c.call.action for c in taken).most_common(1)[0][0]
+    taken_most = Counter(c.call.action for c in taken).most_common(1)[0][0]
     winning = Counter(c.call.action for c in better).most_common(1)[0][0]
     return Decision(
         point=answer.question.point,
-        taken=losing,
+        taken=taken_most,
         better=winning,
-        better_example=_example(better, winning) if winning != losing else None,
+        better_example=_example(better, winning) if winning != taken_most else None,
         tool=Counter(c.call.tool for c in taken).most_common(1)[0][0],
     )
 
@@ -89,9 +102,9 @@ def _example(choices: Sequence[Choice], action: str) -> str | None:
 def _evidence(choices: Sequence[Choice]) -> list[str]:
     """Failed traces of the losing arm; first those that plainly show it and whose task the better choice solved."""
     mended = {c.episode.task for c in choices if c.better and c.episode.solved}
-    losing = [c for c in choices if not c.better and not c.episode.solved]
-    losing.sort(key=lambda c: (not c.shows, c.episode.task not in mended, len(c.episode.calls), c.episode.trace_id))
-    return [c.episode.trace_id for c in losing[:MAX_EVIDENCE]]
+    failed = [c for c in losing(choices) if not c.episode.solved]
+    failed.sort(key=lambda c: (not c.shows, c.episode.task not in mended, len(c.episode.calls), c.episode.trace_id))
+    return [c.episode.trace_id for c in failed[:MAX_EVIDENCE]]
 
 
 def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str:
@@ -99,14 +112,14 @@ def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str
     assert effect is not None
     point = decision.point if decision.point.startswith(("after", "next")) else f"at the {decision.point}"
     example = decision.better_example or decision.better or ""
-    matched = (
-        f"{effect.strata} tasks that met both"
-        if answer.matching == "task"
-        else f"the same intent and state, for only {answer.within_task.strata if answer.within_task else 0} tasks met both"
-    )
+    both = answer.within_task.strata if answer.within_task else 0
+    matched = f"the {both} tasks that met both"
+    if answer.matching != "task":
+        matched = f"the same intent and state, for only {both} tasks met both"
     return (
-        f"{point[0].upper()}{point[1:]}{question.about} the agent {_TAKEN[question.kind].format(taken=decision.taken)}: "
-        f"{taken} traces, {failed} failed. Traces that {_BETTER[question.kind].format(better=example)} succeed "
+        f"{point[0].upper()}{point[1:]}{question.about} the agent "
+        f"{_TAKEN[question.kind].format(taken=decision.taken)}: {taken} traces, "
+        f"{failed} failed. Traces that {_BETTER[question.kind].format(better=example)} succeed "
         f"{effect.estimate * 100:+.0f} points more often (95 % interval {effect.low * 100:+.0f} to "
         f"{effect.high * 100:+.0f}, p = {effect.p_value:.2g}), matched within {matched}."
     )

@@ -5,8 +5,9 @@ A question is one decision point with two arms: traces that chose what may be *b
 there: a trace that ended has made no choice.
 
 The arms are matched within task where the tasks that met both are enough; else within intent and state (the signature
-of the steps before, what has been looked up, the last error), and then a within-task difference that points the other
-way vetoes. Without a task key and without an intent nothing can be matched: what differs is a mix of tasks.
+of the steps before, what has been looked up, the last error), and then a difference that shrinks to less than half
+within the few tasks that met both vetoes. Without a task key and without an intent nothing can be matched: what
+differs is a mix of tasks.
 """
 
 from collections import defaultdict
@@ -20,6 +21,7 @@ from ninefold.analysis import queries
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import Call, Episode
 from ninefold.analysis.population import table
+from ninefold.analysis.state import State
 from ninefold.analysis.stats.multiplicity import benjamini_hochberg
 from ninefold.analysis.stats.stratified import Cell, Difference, compare
 from ninefold.analysis.stats.wilson import wilson
@@ -27,6 +29,8 @@ from ninefold.api.artifacts import PatternKind
 
 VETO_STRATA = 5
 """Tasks with both arms from which their difference may veto one that was matched within intent and state."""
+VETO_SHARE = 0.5
+"""Share of that difference that must be left within tasks; below, most of it lies between tasks."""
 
 Matching = Literal["task", "intent and state"]
 
@@ -41,7 +45,7 @@ class Choice:
 
     episode: Episode
     call: Call
-    state: str
+    state: State
     better: bool
     shows: bool = True
 
@@ -137,8 +141,10 @@ def _answer(question: Question, row: Any, task: list[Cell], state: list[Cell], m
 
 
 def _vetoed(answer: Answer) -> bool:
-    within = answer.within_task
-    return within is not None and within.strata >= VETO_STRATA and within.estimate <= 0
+    within, difference = answer.within_task, answer.difference
+    if answer.matching != "intent and state" or within is None or difference is None or within.strata < VETO_STRATA:
+        return False
+    return within.estimate < VETO_SHARE * difference.estimate
 
 
 def _with_found(a: Answer, found: bool) -> Answer:
@@ -152,7 +158,7 @@ def _share(x: int, n: int) -> float:
 def not_identified(answer: Answer, min_support: int) -> str | None:
     """Why a question got no answer, as a sentence; None when it got one or when there was nothing to see."""
     q, (better, taken) = answer.question, answer.crude
-    seen = f"{q.kind} at {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without it"
+    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
     fewest = min(answer.better_tasks, answer.taken_tasks)
     if fewest == 0 or better <= taken:
         return None
@@ -168,7 +174,7 @@ def not_identified(answer: Answer, min_support: int) -> str | None:
             f"{seen}, yet hardly any task met both choices, so this may be a mix of tasks (TaskMix): more runs of the "
             "same task, a task key or an intent key would tell"
         )
-    if _vetoed(answer) and answer.within_task is not None and not answer.found:
+    if _vetoed(answer) and answer.within_task is not None and answer.difference.low > 0:
         return (
             f"{seen}, but within the {answer.within_task.strata} tasks that met both the difference is "
             f"{answer.within_task.estimate:+.0%}: it lies between tasks (TaskMix)"

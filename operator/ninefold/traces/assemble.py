@@ -98,7 +98,7 @@ def _with_calls_of_messages(spans: list[Span]) -> list[Span]:
     for span in spans:
         out.append(span)
         for n, call in enumerate(c for m in span.output for c in m.calls):
-            own = by_id.get(call.call_id) or _take(nameless, call)
+            own = by_id.get(call.call_id or "") or _take(nameless, call)
             if own is None:
                 out.append(_from_message(span, n, call))
                 continue

@@ -1,9 +1,9 @@
 """HallucinationTrigger: a call names things that nothing before it supports, and fails.
 
 Support is what the trace itself holds: system and user messages, and results of earlier calls that went well. Words
-of the tool's own language need none. The question is put at the first call, and at the first call that acts (rather
-than looks up) after one has failed; whether anything had been looked up by then is part of the state, so that the
-pattern does not claim what a missing look-up explains.
+of the tool's own language need none. The question is put at the first call that acts (rather than looks up) after one
+has failed. What had been looked up by then is part of the state, so that the pattern does not claim what a missing
+look-up explains; for the same reason it is put at the first call only where no action is known to look things up.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ NEXT_ATTEMPT = "next attempt after a failed call"
 
 
 def questions(population: Sequence[Episode], knowledge: Knowledge) -> Iterator[Question]:
-    """At the first call, and at the next attempt after a failed one."""
+    """At the next attempt after a failed call, and at the first call where nothing could have been looked up."""
     first, after = [], []
     errors: Counter[str] = Counter()
     for episode in population:
-        if episode.calls and episode.calls[0].action not in knowledge.informing:
+        if episode.calls and not knowledge.informing:
             first.append(_choice(episode, 0, knowledge))
             errors[episode.calls[0].error or ""] += 1
         failed = next((i for i, c in enumerate(episode.calls) if c.error), None)
