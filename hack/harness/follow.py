@@ -18,6 +18,9 @@ Say = Callable[[str], None]
 RUN = "optimizationruns.ninefold.dev"
 POLICY = "optimizationpolicies.ninefold.dev"
 
+ECHOES = ("Reconciling",)
+"""Conditions that say what another one says."""
+
 
 class NotClosed(RuntimeError):
     """The loop did not close within its deadline. The message ends with the last conditions."""
@@ -41,7 +44,7 @@ def follow_run(kubectl: Kubectl, say: Say, seconds: float) -> Manifest:
         for kind, condition in conditions(run).items():
             news = (condition["status"], condition["reason"], condition["message"])
             key = (run["metadata"]["uid"], kind)
-            if told.get(key, ("",))[:2] != news[:2]:
+            if kind not in ECHOES and told.get(key, ("",))[:2] != news[:2]:
                 say(f"{time.monotonic() - started:6.1f} s  {kind}={news[0]} {news[1]}: {news[2]}")
             told[key] = news
         if run.get("status", {}).get("completionTime"):
