@@ -66,10 +66,10 @@ def test_volumes_are_where_the_arguments_say(workloads: Workloads, kubectl: Kube
     mounts = [
         {"name": "settings", "mountPath": "/etc/app"},
         {"name": "traces", "mountPath": "/traces", "readOnly": True},
-        {"name": "scratch", "mountPath": "/work"},
+        {"name": "scratch", "mountPath": "/scratch"},
         {"name": "all", "mountPath": "/all"},
     ]
-    script = "cat /etc/app/mode /traces/traces.jsonl /all/token /all/name > /work/out; cat /work/out"
+    script = "cat /etc/app/mode /traces/traces.jsonl /all/token /all/name > /scratch/out; cat /scratch/out"
     workloads.pod("reader", "sh", "-c", script, container={"volumeMounts": mounts}, volumes=volumes)
     workloads.ended("reader")
     assert workloads.logs("reader") == "fasta trace\ns3cretreader"
@@ -132,16 +132,16 @@ def test_a_changed_config_map_reaches_a_running_pod(workloads: Workloads) -> Non
 
 
 def test_init_containers_run_first_and_in_order(workloads: Workloads) -> None:
-    mounts = [{"name": "work", "mountPath": "/work"}]
+    mounts = [{"name": "work", "mountPath": "/scratch"}]
 
     def step(name: str) -> dict[str, object]:
-        command = ["sh", "-c", f"echo {name} >> /work/steps"]
+        command = ["sh", "-c", f"echo {name} >> /scratch/steps"]
         return {"name": name, "image": "python", "command": command, "volumeMounts": mounts}
 
     workloads.pod(
         "stepwise",
         "cat",
-        "/work/steps",
+        "/scratch/steps",
         container={"volumeMounts": mounts},
         initContainers=[step("first"), step("second")],
         volumes=[{"name": "work", "emptyDir": {}}],
@@ -224,8 +224,8 @@ def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(workloads: Workloa
 
 
 def test_restart_policy_on_failure_tries_again(workloads: Workloads) -> None:
-    mounts = [{"name": "work", "mountPath": "/work"}]
-    script = "echo try; test -e /work/tried || { touch /work/tried; exit 1; }"
+    mounts = [{"name": "work", "mountPath": "/scratch"}]
+    script = "echo try; test -e /scratch/tried || { touch /scratch/tried; exit 1; }"
     workloads.pod(
         "trier",
         "sh",
