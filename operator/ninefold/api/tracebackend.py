@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from ninefold.api.base import Conditions, ConfigMapName, Model, ShortText, sentence
+from ninefold.api.base import Conditions, ConfigMapName, Model, SecretKeyRef, ShortText, Url, sentence
 
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -110,6 +110,55 @@ class FilesSource(Model):
     mapping: FilesMapping = Field(description="Which column holds what.")
 
 
+class LangfuseExport(Model):
+    """Langfuse's scheduled blob-storage export, in a volume (a bucket mounted by a CSI driver, or a copy)."""
+
+    volume: VolumeSource = Field(description="Volume that holds the export.")
+    path: RelativePath = Field(
+        "", description="Folder with observations_v2, scores and manifests, or one above it. Empty: the volume's root."
+    )
+    format: Literal["parquet", "jsonl"] = Field("parquet", description="File type that the export was set to.")
+
+
+class LangfuseSource(Model):
+    """A Langfuse project: by its public API (host and keys), or by its blob-storage export."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.host) != has(self.export)",
+                    "message": "write one of host, to read the API, and export, to read the blob-storage export",
+                },
+                {
+                    "rule": "!has(self.host) || (has(self.publicKeySecretRef) && has(self.secretKeySecretRef))",
+                    "message": "host needs publicKeySecretRef and secretKeySecretRef: an API key pair of the project",
+                },
+            ]
+        }
+    )
+
+    host: Url | None = Field(
+        None, description="Address of the server, as LANGFUSE_HOST, such as https://langfuse.example.com."
+    )
+    public_key_secret_ref: SecretKeyRef | None = Field(None, description="Public key (pk-lf-...) of the project.")
+    secret_key_secret_ref: SecretKeyRef | None = Field(None, description="Secret key (sk-lf-...) of the project.")
+    environment: Annotated[str, Field(min_length=1, max_length=40)] | None = Field(
+        None, description="Only traces of this Langfuse environment. Absent: all."
+    )
+    page_size: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Rows to ask for at once; fewer where the server demands it.",
+    )
+    api: Literal["Auto", "V4", "V1"] = Field(
+        "Auto",
+        description="V4: the reads of Langfuse 4. V1: the pages of older servers. Auto: V4 where it answers, else V1.",
+    )
+    export: LangfuseExport | None = Field(None, description="Read the blob-storage export instead of the API.")
+
+
 class TraceBackendSpec(Model):
     """Exactly one source of traces."""
 
@@ -117,8 +166,8 @@ class TraceBackendSpec(Model):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "[has(self.otlp), has(self.files)].filter(x, x).size() == 1",
-                    "message": "name exactly one backend: otlp or files",
+                    "rule": "[has(self.otlp), has(self.files), has(self.langfuse)].filter(x, x).size() == 1",
+                    "message": "name exactly one backend: otlp, files or langfuse",
                 }
             ]
         }
@@ -126,12 +175,16 @@ class TraceBackendSpec(Model):
 
     otlp: OtlpSource | None = Field(None, description="OTLP-JSON files.")
     files: FilesSource | None = Field(None, description="JSONL or Parquet files with a column mapping.")
+    langfuse: LangfuseSource | None = Field(None, description="A Langfuse project.")
 
 
 class Capabilities(Model):
     """What the probe found at the backend."""
 
-    files: int = Field(ge=0, description="Files that match.")
+    api: ShortText | None = Field(
+        None, description="Which way of reading the probe chose, such as Langfuse V4; absent where there is but one."
+    )
+    files: int = Field(ge=0, description="Files that match; 0 where traces are read from a server.")
     bytes: int = Field(ge=0, description="Their size in bytes.")
     traces: int = Field(ge=0, description="Traces in the part that the probe read.")
     agents: Annotated[list[ShortText], Field(max_length=50)] = Field(

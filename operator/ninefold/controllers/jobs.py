@@ -61,16 +61,30 @@ def artifact_key(scope_uid: str, run: str, stage: str, attempt: int) -> str:
     return f"ninefold:{scope_uid}:artifact:{run}:{stage}:{attempt}"
 
 
-def volume_of(backend: TraceBackendSpec) -> VolumeSource:
-    """Where the files of a backend come from."""
-    source = backend.otlp or backend.files
-    assert source is not None, "the schema lets no backend without a source in"
-    return source.volume
+def volume_of(backend: TraceBackendSpec) -> VolumeSource | None:
+    """Where the files of a backend come from; None when it is read over the network."""
+    export = backend.langfuse.export if backend.langfuse is not None else None
+    source = backend.otlp or backend.files or export
+    return source.volume if source is not None else None
+
+
+def trace_secrets(backend: TraceBackendSpec) -> dict[str, SecretKeyRef]:
+    """What a Job that reads the backend needs to be let in: environment variable to Secret key."""
+    langfuse = backend.langfuse
+    if langfuse is None or langfuse.host is None:
+        return {}
+    assert langfuse.public_key_secret_ref is not None, "the schema lets no host without keys in"
+    assert langfuse.secret_key_secret_ref is not None, "the schema lets no host without keys in"
+    return {
+        "NINEFOLD_LANGFUSE_PUBLIC_KEY": langfuse.public_key_secret_ref,
+        "NINEFOLD_LANGFUSE_SECRET_KEY": langfuse.secret_key_secret_ref,
+    }
 
 
 def host_path_refusal(backend: TraceBackendSpec, settings: OperatorSettings) -> str | None:
     """Why the backend's volume may not be mounted, as a sentence, or None when it may."""
-    host_path = volume_of(backend).host_path
+    volume = volume_of(backend)
+    host_path = volume.host_path if volume is not None else None
     if host_path is None or settings.allow_host_path:
         return None
     return (

@@ -75,5 +75,11 @@ def scrub(text: str, secrets: frozenset[str] = frozenset()) -> str:
 
 def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
     """The values of this pod's environment that must never be told."""
-    names = ("NINEFOLD_REDIS_URL", "NINEFOLD_REPLAY_API_KEY", "NINEFOLD_REFLECTION_API_KEY")
+    names = (
+        "NINEFOLD_REDIS_URL",
+        "NINEFOLD_REPLAY_API_KEY",
+        "NINEFOLD_REFLECTION_API_KEY",
+        "NINEFOLD_LANGFUSE_PUBLIC_KEY",
+        "NINEFOLD_LANGFUSE_SECRET_KEY",
+    )
     return frozenset(environment[name] for name in names if environment.get(name))
