@@ -71,6 +71,28 @@ def test_the_notes_name_what_was_opened(cluster: ControlPlane, helm: Helm) -> No
         assert warning in opened
 
 
+def test_an_uninstall_takes_the_operator_and_leaves_what_users_made(cluster: ControlPlane, helm: Helm) -> None:
+    server = f"--kubeconfig={cluster.kubeconfig()}"
+    backend = json.dumps(
+        {
+            "apiVersion": "ninefold.dev/v1alpha1",
+            "kind": "TraceBackend",
+            "metadata": {"name": "survivor", "namespace": "tenant-a"},
+            "spec": {"otlp": {"volume": {"configMap": {"name": "traces"}}}},
+        }
+    )
+    installed = helm("install", "n", "--take-ownership", server)
+    assert installed.returncode == 0, installed.stderr
+    upgraded = helm("upgrade", "n", server, values={"replicas": 2})
+    assert upgraded.returncode == 0, upgraded.stderr
+    cluster.kubectl("create", "--filename=-", stdin=backend)
+    cluster.kubectl("get", f"--namespace={NAMESPACE}", "deployment/n-ninefold", "poddisruptionbudget/n-ninefold")
+    removed = helm("uninstall", "n", server)
+    assert removed.returncode == 0, removed.stderr
+    assert cluster.kubectl("get", f"--namespace={NAMESPACE}", "deployments", "--output=name").stdout == ""
+    assert cluster.kubectl("get", "nftb", "survivor", "--namespace=tenant-a", "--output=name").stdout
+
+
 def test_its_pods_pass_the_restricted_standard(cluster: ControlPlane, render: Render) -> None:
     for manifest in of_kind(render(), "Deployment"):
         template = manifest["spec"]["template"]
