@@ -14,7 +14,7 @@ from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import Model, SecretKeyRef, parse_duration
 from ninefold.api.policy import Jobs
 from ninefold.api.run import ArtifactRef
-from ninefold.api.tracebackend import TraceBackendSpec, VolumeSource
+from ninefold.api.tracebackend import LOGIN_PREFIX, USER_HASH_KEY, TraceBackendSpec, VolumeSource
 from ninefold.controllers.actions import Manifest, ObjectRef
 from ninefold.controllers.objects import owner_reference
 from ninefold.controllers.settings import OperatorSettings
@@ -64,21 +64,33 @@ def artifact_key(scope_uid: str, run: str, stage: str, attempt: int) -> str:
 def volume_of(backend: TraceBackendSpec) -> VolumeSource | None:
     """Where the files of a backend come from; None when it is read over the network."""
     export = backend.langfuse.export if backend.langfuse is not None else None
-    source = backend.otlp or backend.files or export
+    source = backend.otlp or backend.files or backend.plugin or export
     return source.volume if source is not None else None
 
 
 def trace_secrets(backend: TraceBackendSpec) -> dict[str, SecretKeyRef]:
     """What a Job that reads the backend needs to be let in: environment variable to Secret key."""
-    langfuse = backend.langfuse
-    if langfuse is None or langfuse.host is None:
-        return {}
-    assert langfuse.public_key_secret_ref is not None, "the schema lets no host without keys in"
-    assert langfuse.secret_key_secret_ref is not None, "the schema lets no host without keys in"
-    return {
-        "NINEFOLD_LANGFUSE_PUBLIC_KEY": langfuse.public_key_secret_ref,
-        "NINEFOLD_LANGFUSE_SECRET_KEY": langfuse.secret_key_secret_ref,
-    }
+    named: dict[str, SecretKeyRef | None] = {USER_HASH_KEY: backend.privacy.user_hash_key_secret_ref}
+    if (langfuse := backend.langfuse) is not None:
+        named |= {
+            "NINEFOLD_LANGFUSE_PUBLIC_KEY": langfuse.public_key_secret_ref,
+            "NINEFOLD_LANGFUSE_SECRET_KEY": langfuse.secret_key_secret_ref,
+        }
+    if backend.otlp is not None and (store := backend.otlp.object_store) is not None:
+        named |= {
+            f"{LOGIN_PREFIX}ACCESS_KEY_ID": store.access_key_id_secret_ref,
+            f"{LOGIN_PREFIX}SECRET_ACCESS_KEY": store.secret_access_key_secret_ref,
+        }
+    if backend.clickhouse is not None:
+        named |= {f"{LOGIN_PREFIX}PASSWORD": backend.clickhouse.password_secret_ref}
+    if (server := backend.tempo or backend.jaeger) is not None:
+        named |= {
+            f"{LOGIN_PREFIX}TOKEN": server.login.token_secret_ref,
+            f"{LOGIN_PREFIX}PASSWORD": server.login.password_secret_ref,
+        }
+    if backend.plugin is not None:
+        named |= {f"{LOGIN_PREFIX}PLUGIN_{name}": ref for name, ref in backend.plugin.secrets.items()}
+    return {name: ref for name, ref in named.items() if ref is not None}
 
 
 def host_path_refusal(backend: TraceBackendSpec, settings: OperatorSettings) -> str | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ninefold.api.artifacts import JobError
+from ninefold.api.tracebackend import LOGIN_PREFIX
 from ninefold.store import StoreError
 
 
@@ -82,4 +83,4 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
         "NINEFOLD_LANGFUSE_PUBLIC_KEY",
         "NINEFOLD_LANGFUSE_SECRET_KEY",
     )
-    return frozenset(environment[name] for name in names if environment.get(name))
+    return frozenset(v for name, v in environment.items() if v and (name in names or name.startswith(LOGIN_PREFIX)))
