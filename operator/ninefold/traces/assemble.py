@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ninefold.client import metadata_text
 from ninefold.traces.errors import looks_like_error, signature_of
 from ninefold.traces.model import Message, Score, Span, Step, ToolCall, TraceRecord
 
@@ -52,7 +53,8 @@ def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
         start_ts=min(s.start for s in ordered),
         end_ts=max(s.end for s in ordered),
         cost_usd=sum(costs) if costs else None,
-        metadata=metadata,
+        # As text: some stores keep nothing else, and a version's conditions compare text.
+        metadata={key: metadata_text(value) for key, value in metadata.items()},
         steps=steps,
         scores=tuple(sorted(scores, key=lambda s: (s.ts, s.name, s.step_id or ""))),
         messages=messages,

@@ -4,8 +4,9 @@ A backend is opened from its spec and a root folder (the mounted volume of file 
 outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it streams, the same for all backends.
 """
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,22 +51,60 @@ class Backend(Protocol):
 
 
 class TracesProblem(Exception):
-    """The traces cannot be used as the spec says. `reason` is a CamelCase word; the message says what to change."""
+    """The traces cannot be used as the spec says. `reason` is a CamelCase word; the message says what to change.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `permanent`: trying again without a change would say the same.
+    """
+
+    def __init__(self, reason: str, message: str, *, permanent: bool = True) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.permanent = permanent
 
 
-def open_backend(spec: TraceBackendSpec, root: Path) -> Backend:
-    """The backend that a spec names, over the volume mounted at `root`."""
-    # Imported here because the backends implement this module's protocol.
-    from ninefold.traces.files import MappedFiles  # noqa: PLC0415
-    from ninefold.traces.otlp import OtlpFiles  # noqa: PLC0415
+def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str, str] | None = None) -> Backend:
+    """The backend that a spec names, over the volume mounted at `root`, with the credentials in `secrets`.
 
+    `secrets` are the environment variables that the Job was given by reference; absent, those of this process.
+    """
+    # Imported here because the backends implement this module's protocol, and to load no HTTP client for files.
+    given = os.environ if secrets is None else secrets
+    if spec.langfuse is not None and spec.langfuse.export is None:
+        from ninefold.traces.langfuse import LangfuseApi  # noqa: PLC0415
+
+        return LangfuseApi(spec.langfuse, given)
     if spec.otlp is not None:
-        return OtlpFiles(spec.otlp, root)
+        from ninefold.traces.otlp import OtlpFiles  # noqa: PLC0415
+
+        return OtlpFiles(spec.otlp, root, given)
+    return _open_server(spec, given) or _open_files(spec, root)
+
+
+def _open_server(spec: TraceBackendSpec, secrets: Mapping[str, str]) -> Backend | None:
+    if spec.clickhouse is not None:
+        from ninefold.traces.clickhouse import ClickHouse  # noqa: PLC0415
+
+        return ClickHouse(spec.clickhouse, secrets)
+    if spec.tempo is not None:
+        from ninefold.traces.tempo import Tempo  # noqa: PLC0415
+
+        return Tempo(spec.tempo, secrets)
+    if spec.jaeger is not None:
+        from ninefold.traces.jaeger import Jaeger  # noqa: PLC0415
+
+        return Jaeger(spec.jaeger, secrets)
+    return None
+
+
+def _open_files(spec: TraceBackendSpec, root: Path | None) -> Backend:
+    from ninefold.traces.files import MappedFiles  # noqa: PLC0415
+    from ninefold.traces.langfuse import LangfuseFiles  # noqa: PLC0415
+
+    if root is None:
+        raise TracesProblem("TracesNotMounted", "the volume of the TraceBackend is not mounted in the pod")
+    if spec.langfuse is not None and spec.langfuse.export is not None:
+        return LangfuseFiles(spec.langfuse, root)
     if spec.files is not None:
         return MappedFiles(spec.files, root)
-    raise TracesProblem("NoBackend", "the TraceBackend names no source: write otlp or files in its spec")
+    raise TracesProblem("NoBackend", "the TraceBackend names no source: write one in its spec, such as otlp")

@@ -1,16 +1,23 @@
 """A look at what a backend holds, from its first traces."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from ninefold.api.tracebackend import Capabilities
+from ninefold.traces.backend import Backend, Window
 from ninefold.traces.model import TraceRecord
 
 MAX_TRACES = 5_000
 """Traces that a probe looks at."""
-_MALFORMED = ("malformed_lines", "malformed_rows", "oversized_lines", "unreadable_files")
+RECENT = (3600, 24 * 3600, 30 * 24 * 3600)
+"""Seconds before now in which a probe looks for traces on a server, one after the other."""
+_MALFORMED = (
+    "malformed_lines", "malformed_records", "malformed_rows", "oversized_lines", "oversized_records",
+    "unreadable_files", "truncated_files", "zip_bombs",
+)  # fmt: skip
 
 
 def capabilities(files: list[Path], records: Iterable[TraceRecord], losses: Counter[str]) -> Capabilities:
@@ -33,6 +40,18 @@ def capabilities(files: list[Path], records: Iterable[TraceRecord], losses: Coun
         metadata_keys=most(keys, 100),
         malformed=sum(losses[name] for name in _MALFORMED),
     )
+
+
+def recent(backend: Backend, spans: Sequence[int], now: int | None = None) -> Iterator[TraceRecord]:
+    """The traces of the last of `spans` seconds that holds any, tried from the first: servers pay by the window."""
+    end = (now if now is not None else time.time_ns()) + 60 * 10**9
+    for seconds in spans:
+        found = backend.read(Window(end - seconds * 10**9, end))
+        first = next(found, None)
+        if first is not None:
+            yield first
+            yield from found
+            return
 
 
 def most(names: Counter[str], limit: int) -> list[str]:

@@ -5,9 +5,9 @@ A row is `{"observation": ...}`, `{"trace": ...}` or `{"score": ...}`. Observati
 keep these on the trace, and `trace` brings them.
 
 What was sent over OpenTelemetry keeps its attributes in the metadata: nested under `attributes` in older servers,
-flattened to `attributes.gen_ai.agent.name` in version 4, every value as text. They are read by `genai.apply`, like
-those of any other OpenTelemetry backend. What was sent by Langfuse's own SDK names its tools by type (`TOOL`) or, from
-old SDKs, not at all: a `SPAN` whose name the model has called as a tool in this trace is taken for that call.
+flattened to `attributes.gen_ai.agent.name` in version 4, every value as text. They are read by `conventions.apply`,
+like those of any other OpenTelemetry backend. What was sent by Langfuse's own SDK names its tools by type (`TOOL`)
+or, from old SDKs, not at all: a `SPAN` whose name the model has called as a tool in this trace is taken for that call.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ninefold.traces import genai
+from ninefold.traces import conventions, genai
 from ninefold.traces.assemble import assemble
 from ninefold.traces.files import nanos
 from ninefold.traces.langfuse.chat import messages_of, parsed
@@ -28,6 +28,15 @@ _OTEL = ("attributes", "resourceAttributes", "scope")
 """Keys of the metadata that Langfuse's own ingestion of OpenTelemetry writes."""
 _ENVELOPE = "langfuse."
 """Attributes by which Langfuse's SDKs carry what stands in fields of the observation."""
+
+
+def current(row: Row) -> Row:
+    """An observation of the v1 API under the names of version 4."""
+    details, usage = row.get("usageDetails"), row.get("usage")
+    if not details and isinstance(usage, dict) and usage.get("unit"):  # without a unit nothing was counted
+        details = {"input": usage.get("input"), "output": usage.get("output")}
+    cost = row.get("calculatedTotalCost") or mapping(row.get("costDetails")).get("total")
+    return {**row, "providedModelName": row.get("model"), "usageDetails": details, "totalCost": cost}
 
 
 def record_of(rows: list[Row], losses: Counter[str]) -> TraceRecord | None:
@@ -74,7 +83,7 @@ def _span(row: Row, trace: Row, losses: Counter[str]) -> Span | None:
         return None
     span = Span(str(row["traceId"]), str(row["id"]), start, max(start, nanos(row.get("endTime")) or start))
     own, attributes, resource = metadata_of(row.get("metadata"))
-    genai.apply(span, {k: v for k, v in attributes.items() if not k.startswith(_ENVELOPE)}, losses)
+    conventions.apply(span, {k: v for k, v in attributes.items() if not k.startswith(_ENVELOPE)}, (), losses)
     span.kind = _KINDS.get(str(row.get("type")), span.kind)
     span.parent_id = text(row.get("parentObservationId"))
     span.name = text(row.get("name")) or ""
