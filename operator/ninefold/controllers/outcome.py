@@ -6,12 +6,14 @@ next plan sees the same transition and tells it under the same key, which is the
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ninefold.api.base import Condition, Model
 from ninefold.controllers.actions import Action, ApplyStatus, Emit, ObjectRef, Plan
 from ninefold.controllers.conditions import READY, RECONCILING, STALLED, Verdict, clip, find, merged
 from ninefold.controllers.objects import Resource, SpecT, StatusT
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 _MAX_EVENT = 1024
 """The API server's bound of an event's note."""
@@ -82,6 +84,12 @@ def _events(ref: ObjectRef, before: list[Condition], after: list[Condition]) -> 
 
 def _event_type(condition: Condition) -> Literal["Normal", "Warning"]:
     return "Warning" if condition.type == STALLED or condition.reason in WARNINGS else "Normal"
+
+
+def rounded(figures: AnyModel) -> AnyModel:
+    """Figures for a status: four digits are more than the sample supports, and a table stays readable."""
+    floats = {name: round(value, 4) for name, value in figures if isinstance(value, float)}
+    return figures.model_copy(update=floats)
 
 
 WARNINGS = frozenset({"Failed", "ArtifactForged", "PolicyConflict", "TamperedVersion"})
