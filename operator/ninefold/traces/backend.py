@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 from ninefold.traces.model import TraceRecord
+from ninefold.traces.problem import TracesProblem
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,6 @@ class Backend(Protocol):
     def read(self, window: Window) -> Iterator[TraceRecord]:
         """Every trace of the window once, whole, its steps in order. Memory is bounded by a part of the input."""
         ...
-
-
-class TracesProblem(Exception):
-    """The traces cannot be used as the spec says. `reason` is a CamelCase word; the message says what to change."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 def open_backend(spec: TraceBackendSpec, root: Path) -> Backend:

@@ -19,7 +19,7 @@ from ninefold.traces import genai
 from ninefold.traces.assemble import assemble
 from ninefold.traces.backend import Window
 from ninefold.traces.model import Score, Span, StepKind, TraceRecord
-from ninefold.traces.paths import decode, find_files, lines
+from ninefold.traces.paths import decode, lines, require_files
 from ninefold.traces.probe import capabilities
 from ninefold.traces.spool import by_trace
 
@@ -40,11 +40,11 @@ class MappedFiles:
         self._source, self._map, self._root = source, source.mapping, root
 
     def probe(self) -> Capabilities:
-        files = find_files(self._root, self._source.path, self.losses)
+        files = require_files(self._root, self._source.path, self.losses)
         return capabilities(files, self._records(files), self.losses)
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(find_files(self._root, self._source.path, self.losses), window)
+        yield from self._records(require_files(self._root, self._source.path, self.losses), window)
 
     def _records(self, files: list[Path], window: Window | None = None) -> Iterator[TraceRecord]:
         packed = self._source.format == "parquet"

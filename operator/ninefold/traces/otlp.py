@@ -18,7 +18,7 @@ from ninefold.traces import genai
 from ninefold.traces.assemble import assemble
 from ninefold.traces.backend import Window
 from ninefold.traces.model import Score, Span, TraceRecord
-from ninefold.traces.paths import decode, find_files, lines
+from ninefold.traces.paths import decode, lines, require_files
 from ninefold.traces.probe import capabilities
 from ninefold.traces.spool import by_trace
 
@@ -36,11 +36,11 @@ class OtlpFiles:
         self._source, self._root = source, root
 
     def probe(self) -> Capabilities:
-        files = find_files(self._root, self._source.path, self.losses)
+        files = require_files(self._root, self._source.path, self.losses)
         return capabilities(files, self._records(files), self.losses)
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(find_files(self._root, self._source.path, self.losses), window)
+        yield from self._records(require_files(self._root, self._source.path, self.losses), window)
 
     def _records(self, files: list[Path], window: Window | None = None) -> Iterator[TraceRecord]:
         size = sum(p.stat().st_size * (_GZIP_RATIO if p.suffix == ".gz" else 1) for p in files)
