@@ -69,14 +69,15 @@ def _events(ref: ObjectRef, before: list[Condition], after: list[Condition]) -> 
         old = find(before, condition.type)
         if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        since = old.last_transition_time if old is not None else "first"
+        # Stalled comes and goes as a whole; Ready, which is always there, tells its comings apart.
+        since = old or find(before, READY)
         told.append(
             Emit(
                 ref,
                 _event_type(condition),
                 condition.reason,
                 clip(f"{condition.type}: {condition.message}", _MAX_EVENT),
-                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{since}",
+                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{since.last_transition_time if since else 'first'}",
             )
         )
     return told
