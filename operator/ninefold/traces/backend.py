@@ -5,7 +5,7 @@ outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,15 @@ class Window:
 
     def holds(self, moment: int) -> bool:
         return self.start <= moment < self.end
+
+
+def within(window: Window, records: Iterable[TraceRecord], losses: Counter[str]) -> Iterator[TraceRecord]:
+    """The traces of a window; the others count as `outside_window`."""
+    for record in records:
+        if window.holds(record.start_ts):
+            yield record
+        else:
+            losses["outside_window"] += 1
 
 
 class Backend(Protocol):
