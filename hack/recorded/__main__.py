@@ -70,9 +70,7 @@ def _all_seeds(cluster: LocalCluster, agent: RecordedAgent, options: argparse.Na
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="recorded", description="Optimize a recorded agent and score the result."
-    )
+    parser = argparse.ArgumentParser(prog="recorded", description="Optimize a recorded agent and score the result.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds recorded/ and data/")
     parser.add_argument("--seeds", type=_numbers, default=[0], help="splits, such as 0 or 0,1,2")
     parser.add_argument("--kinds", type=_words, default=[], help="the only kinds of edits that may be proposed")

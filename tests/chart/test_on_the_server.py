@@ -5,6 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from ninefold.api.tracebackend import VolumeSource
+from ninefold.controllers.actions import ObjectRef
+from ninefold.controllers.jobs import JobRequest, job_manifest
+from ninefold.controllers.settings import OperatorSettings, RedisAddress
 from ninefold.kube import resources
 from testbed import ControlPlane
 
@@ -100,6 +104,30 @@ def test_its_pods_pass_the_restricted_standard(cluster: ControlPlane, render: Re
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": template["spec"] | account}
         stdin = json.dumps(pod)
         cluster.kubectl(f"--namespace={NAMESPACE}", "create", "--dry-run=server", "--filename=-", stdin=stdin)
+
+
+SOURCES: dict[str, Manifest] = {
+    "a claim": {"persistentVolumeClaim": {"claimName": "traces"}},
+    "a ConfigMap": {"configMap": {"name": "traces"}},
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_pods_of_jobs_pass_the_restricted_standard_too(source: Manifest, cluster: ControlPlane) -> None:
+    request = JobRequest(
+        owner=ObjectRef("ninefold.dev/v1alpha1", "TraceBackend", NAMESPACE, "traces", "uid"),
+        stage="probe",
+        attempt=1,
+        args=("probe",),
+        artifact="key",
+        inputs="inputs",
+        image="ninefold/jobs:0.1.0",
+        labels={},
+        traces=VolumeSource.model_validate(source),
+    )
+    job = job_manifest(request, OperatorSettings(job_image="unused", redis=RedisAddress(url="redis://host")))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": job["spec"]["template"]["spec"]}
+    cluster.kubectl(f"--namespace={NAMESPACE}", "create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod))
 
 
 READ = ("get", "list", "watch")

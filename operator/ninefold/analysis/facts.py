@@ -12,7 +12,9 @@ result that answers the question is not. So:
    very question, so that the value had no chance to be seen again.
 4. A name that several tasks used in calls that went well in *successful* traces is a fact without a source, when it
    belongs to few intents (else it is a word of the tool's language).
-5. A name that tasks of this intent used again and again without ever succeeding, while others succeeded, is dropped.
+5. What a source shows alike in several intents says nothing of any of them, and is left out.
+6. A name that many tasks of this intent used without ever succeeding, while others succeeded, is dropped: that a call
+   went well does not make it right.
 
 Facts are kept per intent, since what exists in one place does not in another.
 """
@@ -44,8 +46,12 @@ OWN_TASKS = 3
 """Distinct successful tasks that must have used a name which no source showed."""
 FEW_INTENTS = 0.15
 """Share of intents above which an unsourced name is a word of the tool's language."""
-NEVER_SOLVED = 0.05
-"""A name is dropped when its tasks, at the intent's own success rate, would all fail by chance less often."""
+NEVER_SOLVED_TASKS = 10
+NEVER_SOLVED = 0.001
+"""A name is dropped when at least so many tasks used it in calls that went well, and by chance, at the intent's own
+success rate, all would fail less often than this. Strict, for what it names may be true and its tasks just hard."""
+SAME = 0.9
+"""Share of what a source showed to several intents that all of them saw, from which it says nothing of an intent."""
 MAX_CHARACTERS = 10_000
 """Of one intent's facts as text, about 2,500 tokens: a prompt must have room for more. The best supported stay."""
 
@@ -68,9 +74,11 @@ class Knowledge:
 
 def mine(engine: Engine, intent_key: str | None) -> Knowledge:
     """Facts, informing actions and the tool's language from the loaded population."""
+    engine.derive("results", queries.RESULTS)
     sources, informing = _sources(engine)
     engine.load("sources", table(_SOURCES, sources))
     sightings = engine.query(queries.SIGHTINGS) if sources else []
+    general = _same_everywhere(sightings)
     by_word = engine.query(queries.WORDS)
     intents = {str(r["intent"]): r for r in engine.query(queries.INTENTS)}
     names = {str(r["word"]) for r in sightings}
@@ -83,7 +91,7 @@ def mine(engine: Engine, intent_key: str | None) -> Knowledge:
         if intent_key and not intent:
             continue
         own = [r for r in sightings if r["intent"] == intent and (intent, r["word"]) not in dropped]
-        kept = [r for r in own if _is_fact(r, shared, asked)]
+        kept = [r for r in own if r["source"].lower() not in general and _is_fact(r, shared, asked)]
         when = {intent_key: intent} if intent_key else {}
         found = list(_by_source(kept, when, language))
         if intent_key:
@@ -116,6 +124,19 @@ def _sources(engine: Engine) -> tuple[list[tuple[str, str]], set[str]]:
     return sources, informing
 
 
+def _same_everywhere(sightings: list[Row]) -> set[str]:
+    """Questions to a source that several intents asked and that all of them got the same answer to."""
+    answers: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in sightings:
+        answers[row["source"].lower()][row["intent"]].add(row["word"])
+    same = set()
+    for source, by_intent in answers.items():
+        common, every = set.intersection(*by_intent.values()), set.union(*by_intent.values())
+        if len(by_intent) > 1 and len(common) >= SAME * len(every):
+            same.add(source)
+    return same
+
+
 def _shared(engine: Engine) -> set[tuple[str, str]]:
     rows = engine.query(queries.SEEN_AGAIN)
     return {(r["action"], r["path"]) for r in rows if r["again"] / r["pairs"] >= SHARED}
@@ -143,7 +164,7 @@ def _language(by_word: list[Row], names: set[str], intents: dict[str, Row]) -> s
 def _never_solved(by_word: list[Row], intents: dict[str, Row]) -> set[tuple[str, str]]:
     dropped = set()
     for row in by_word:
-        if row["solved"]:
+        if row["solved"] or row["tasks"] < NEVER_SOLVED_TASKS:
             continue
         whole = intents[row["intent"]]
         others = whole["tasks"] - row["tasks"]

@@ -5,21 +5,25 @@
     used(trace_id, k, word, ok)                    identifiers in a call's arguments
     shown(trace_id, k, path, word, surface, place) one-word values in an ok call's result
     choices(question, task_stratum, state_stratum, cluster, task, better, solved)   one row a trace and question
+    sources(action, path)                          what facts are taken from
 
 `k` counts from 1, because a left join leaves 0 where there is nothing.
 """
 
+RESULTS = """
+-- Table `results`: each path of each result, and whether a later call that went well names one of its values.
+SELECT s.trace_id AS trace_id, s.k AS k, s.path AS path, max(later.last_k > s.k) AS reused
+FROM shown AS s
+LEFT JOIN (SELECT trace_id, word, max(k) AS last_k FROM used WHERE ok GROUP BY trace_id, word) AS later
+    ON later.trace_id = s.trace_id AND later.word = s.word
+GROUP BY s.trace_id, s.k, s.path
+"""
+
 REUSE = """
--- How often a value at this path of this action's results is named in a later call that went well.
+-- How often results of an action are named again, by path.
 SELECT c.action AS action, r.path AS path, count() AS results, countIf(r.reused) AS reused,
        uniqExactIf(e.task, r.reused) AS tasks
-FROM (
-    SELECT s.trace_id AS trace_id, s.k AS k, s.path AS path, max(later.last_k > s.k) AS reused
-    FROM shown AS s
-    LEFT JOIN (SELECT trace_id, word, max(k) AS last_k FROM used WHERE ok GROUP BY trace_id, word) AS later
-        ON later.trace_id = s.trace_id AND later.word = s.word
-    GROUP BY s.trace_id, s.k, s.path
-) AS r
+FROM results AS r
 INNER JOIN calls AS c ON c.trace_id = r.trace_id AND c.k = r.k
 INNER JOIN episodes AS e ON e.trace_id = r.trace_id
 GROUP BY c.action, r.path

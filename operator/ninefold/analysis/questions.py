@@ -5,7 +5,7 @@ A question is one decision point with two arms: traces that chose what may be *b
 there: a trace that ended has made no choice.
 
 The arms are matched within task where the tasks that met both are enough; else within intent and state (the signature
-of the steps before, what has been looked up, the last error), and then a difference that shrinks to less than half
+of the steps before, what has been looked up, the last error), and then a difference that shrinks to less than a quarter
 within the few tasks that met both vetoes. Without a task key and without an intent nothing can be matched: what
 differs is a mix of tasks.
 """
@@ -29,7 +29,7 @@ from ninefold.api.artifacts import PatternKind
 
 VETO_STRATA = 5
 """Tasks with both arms from which their difference may veto one that was matched within intent and state."""
-VETO_SHARE = 0.5
+VETO_SHARE = 0.25
 """Share of that difference that must be left within tasks; below, most of it lies between tasks."""
 
 Matching = Literal["task", "intent and state"]

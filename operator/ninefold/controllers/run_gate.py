@@ -11,7 +11,7 @@ from ninefold.api.run import Figures
 from ninefold.controllers.actions import Action, Create, Replace
 from ninefold.controllers.conditions import Verdict, reconciling, true
 from ninefold.controllers.delivery import owner_for, with_content
-from ninefold.controllers.outcome import Outcome
+from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot
 from ninefold.controllers.run_stages import is_absent, start, taken
@@ -88,7 +88,7 @@ def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figure
     before = s.run.status.figures
     calls = (before.replay_calls or 0) + report.calls_paid
     update = {"traces": before.traces, "success": before.success, "replay_calls": calls}
-    return result.figures.model_copy(update=update)
+    return rounded(result.figures.model_copy(update=update))
 
 
 def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:

@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 
 from ninefold.api.tracebackend import Capabilities, ClickHouseSource
-from ninefold.traces.backend import TracesProblem, Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import Event, Flat, kept_of, trace_of
 from ninefold.traces.paths import decode
 from ninefold.traces.probe import RECENT, capabilities, recent
+from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, secret
 from ninefold.traces.spool import MAX_RECORDS
 
@@ -60,13 +61,13 @@ class ClickHouse:
         return found.model_copy(update={"api": f"ClickHouse table {self._source.database}.{self._source.table}"})
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from within(window, self._traces(window), self.losses)
+
+    def _traces(self, window: Window) -> Iterator[TraceRecord]:
         rows = self._rows(Window(window.start - MARGIN, window.end + MARGIN))
         for _, group in groupby(rows, key=lambda row: row["TraceId"]):
-            record = trace_of([_flat(row) for row in group], self.losses)
-            if record is not None and window.holds(record.start_ts):
+            if (record := trace_of([_flat(row) for row in group], self.losses)) is not None:
                 yield record
-            elif record is not None:
-                self.losses["outside_window"] += 1
 
     def _rows(self, window: Window) -> Iterator[_Row]:
         values = {

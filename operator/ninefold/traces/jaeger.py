@@ -14,10 +14,11 @@ import httpx
 
 from ninefold.api.tracebackend import Capabilities, JaegerSource
 from ninefold.traces import otlp_json
-from ninefold.traces.backend import TracesProblem, Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import Flat, trace_of
 from ninefold.traces.probe import RECENT, capabilities, recent
+from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, login_of
 from ninefold.traces.slices import sliced
 
@@ -41,6 +42,9 @@ class Jaeger:
         return found.model_copy(update={"api": "Jaeger v3"})
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from within(window, self._traces(window), self.losses)
+
+    def _traces(self, window: Window) -> Iterator[TraceRecord]:
         seen: set[str] = set()
         for service in self._source.services or self._services():
             for part in sliced(window, lambda w, s=service: self._search(s, w), self.losses):  # type: ignore[misc]
@@ -48,11 +52,8 @@ class Jaeger:
                     if trace_id in seen:  # a trace of several services is found under each
                         continue
                     seen.add(trace_id)
-                    record = trace_of(flats, self.losses)
-                    if record is not None and window.holds(record.start_ts):
+                    if (record := trace_of(flats, self.losses)) is not None:
                         yield record
-                    elif record is not None:
-                        self.losses["outside_window"] += 1
 
     def _services(self) -> list[str]:
         try:

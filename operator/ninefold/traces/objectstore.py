@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ninefold.api.tracebackend import LOGIN_PREFIX, ObjectStore
-from ninefold.traces.backend import TracesProblem
+from ninefold.traces.problem import TracesProblem
 from ninefold.traces.stored import Stored
 
 _TIMEOUT = 20.0

@@ -11,7 +11,6 @@ from typing import Any, TypedDict, cast
 
 from ninefold.traces import conventions
 from ninefold.traces.assemble import assemble
-from ninefold.traces.backend import Window
 from ninefold.traces.model import Span, TraceRecord
 from ninefold.traces.spool import by_trace
 
@@ -45,19 +44,12 @@ class Flat(TypedDict):
     events: list[Event]
 
 
-def traces_of(
-    flats: Iterable[Flat], size: int, losses: Counter[str], window: Window | None = None
-) -> Iterator[TraceRecord]:
-    """Whole traces of spans in any order. `size` is that of the input in bytes; None for a window keeps everything."""
+def traces_of(flats: Iterable[Flat], size: int, losses: Counter[str]) -> Iterator[TraceRecord]:
+    """Whole traces of spans in any order. `size` is that of the input in bytes."""
     keyed = ((flat["trace_id"], cast(dict[str, Any], flat)) for flat in flats)
     for group in by_trace(keyed, size, losses):
-        record = trace_of(cast(list[Flat], group), losses)
-        if record is None:
-            continue
-        if window is None or window.holds(record.start_ts):
+        if (record := trace_of(cast(list[Flat], group), losses)) is not None:
             yield record
-        else:
-            losses["outside_window"] += 1
 
 
 def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord | None:

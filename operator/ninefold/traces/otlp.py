@@ -5,19 +5,21 @@ The spans of one trace may stand in any record of any file. `ninefold.traces.sto
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ninefold.api.tracebackend import Capabilities, OtlpSource
 from ninefold.traces import otlp_json, otlp_proto
-from ninefold.traces.backend import TracesProblem, Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.objectstore import objects
 from ninefold.traces.otel import Flat, traces_of
-from ninefold.traces.paths import decode, find_files
-from ninefold.traces.probe import capabilities
-from ninefold.traces.stored import Stored, is_json, on_volume, records, within
+from ninefold.traces.paths import decode, require_files
+from ninefold.traces.probe import PROBE_BYTES, capabilities
+from ninefold.traces.problem import TracesProblem
+from ninefold.traces.stored import Stored, is_json, of_time, on_volume, records
 
 _PACKED = 12
 """Messages repeat the whole history, so exported traces shrink about this much when they are compressed."""
@@ -32,11 +34,13 @@ class OtlpFiles:
 
     def probe(self) -> Capabilities:
         files = self._files()
-        found = capabilities([], self._records(files), self.losses)
+        found = capabilities([], traces_of(flats_in(files, self.losses, PROBE_BYTES), 0, self.losses), self.losses)
         return found.model_copy(update={"files": len(files), "bytes": sum(f.size for f in files)})
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(within(self._files(), window, self.losses), window)
+        files = of_time(self._files(), window, self.losses)
+        size = sum(f.size * (_PACKED if f.name.endswith((".gz", ".zst", ".zstd")) else 1) for f in files)
+        yield from within(window, traces_of(flats_in(files, self.losses), size, self.losses), self.losses)
 
     def _files(self) -> list[Stored]:
         if self._source.object_store is not None:
@@ -44,17 +48,18 @@ class OtlpFiles:
         if self._root is None:
             raise TracesProblem("TracesNotMounted", "the volume of the TraceBackend is not mounted in the pod")
         root = self._root.resolve()
-        return on_volume(find_files(root, self._source.path, self.losses), root)
-
-    def _records(self, files: list[Stored], window: Window | None = None) -> Iterator[TraceRecord]:
-        size = sum(f.size * (_PACKED if f.name.endswith((".gz", ".zst", ".zstd")) else 1) for f in files)
-        yield from traces_of(flats_in(files, self.losses), size, self.losses, window)
+        return on_volume(require_files(root, self._source.path, self.losses), root)
 
 
-def flats_in(files: Iterable[Stored], losses: Counter[str]) -> Iterator[Flat]:
-    """All spans of the files. What is no OTLP counts as `malformed_lines` (JSON) or `malformed_records`."""
+def flats_in(files: Iterable[Stored], losses: Counter[str], most: float = math.inf) -> Iterator[Flat]:
+    """The spans of the files, of at most so many bytes of records.
+
+    What is no OTLP counts as `malformed_lines` (text) or `malformed_records`.
+    """
     for file in files:
         for record in records(file, losses):
+            if (most := most - len(record)) < 0:
+                return
             found = _json(record, losses) if is_json(record) else _proto(record, losses)
             yield from found
 

@@ -10,10 +10,12 @@ from ninefold.api.tracebackend import Capabilities
 from ninefold.traces.backend import Backend, Window
 from ninefold.traces.model import TraceRecord
 
-MAX_TRACES = 5_000
-"""Traces that a probe looks at."""
+PROBE_BYTES = 32 * 2**20
+PROBE_ROWS = 20_000
+"""Of lines, or of mapped rows, that a probe looks at: it runs often and only says what is there."""
+PROBE_TRACES = 1_000
 RECENT = (3600, 24 * 3600, 30 * 24 * 3600)
-"""Seconds before now in which a probe looks for traces on a server, one after the other."""
+"""Traces that a probe takes from a server, and the seconds before now in which it looks, one after the other."""
 _MALFORMED = (
     "malformed_lines", "malformed_records", "malformed_rows", "oversized_lines", "oversized_records",
     "unreadable_files", "truncated_files", "zip_bombs",
@@ -21,12 +23,12 @@ _MALFORMED = (
 
 
 def capabilities(files: list[Path], records: Iterable[TraceRecord], losses: Counter[str]) -> Capabilities:
-    """Names seen in the first MAX_TRACES traces, most frequent first, cut to what a status may carry."""
+    """Names seen in these traces, most frequent first, cut to what a status may carry."""
     agents: Counter[str] = Counter()
     scores: Counter[str] = Counter()
     keys: Counter[str] = Counter()
     traces = 0
-    for record in islice(records, MAX_TRACES):
+    for record in records:
         traces += 1
         agents.update([record.agent] if record.agent else [])
         scores.update({s.name for s in record.scores})
@@ -50,7 +52,7 @@ def recent(backend: Backend, spans: Sequence[int], now: int | None = None) -> It
         first = next(found, None)
         if first is not None:
             yield first
-            yield from found
+            yield from islice(found, PROBE_TRACES - 1)
             return
 
 

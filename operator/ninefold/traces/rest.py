@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from ninefold.api.tracebackend import LOGIN_PREFIX, ServerLogin
-from ninefold.traces.backend import TracesProblem
 from ninefold.traces.langfuse.client import is_tls, seconds_until
+from ninefold.traces.problem import TracesProblem
 
 MAX_BYTES = 128 * 2**20
 """Of one answer: bounds this process's memory whatever the server sends."""

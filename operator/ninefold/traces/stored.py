@@ -12,8 +12,10 @@ Nothing in a file is trusted: a record above `MAX_RECORD` is skipped without bei
 than its size is left (`zip_bombs`), one that ends early gives what it has (`unreadable_files`).
 """
 
+import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,10 +59,8 @@ def on_volume(paths: list[Path], root: Path) -> list[Stored]:
     ]
 
 
-def within(files: list[Stored], window: Window | None, losses: Counter[str]) -> list[Stored]:
+def of_time(files: list[Stored], window: Window, losses: Counter[str]) -> list[Stored]:
     """Without those whose partitioned folder is of another time than the window's, a day of lateness allowed."""
-    if window is None:
-        return files
     kept = [f for f in files if _overlaps(f.name, window)]
     losses["files_outside_window"] += len(files) - len(kept)
     return kept
@@ -92,7 +92,7 @@ def records(file: Stored, losses: Counter[str]) -> Iterator[bytes]:
                     yield whole
     except _BombError:
         losses["zip_bombs"] += 1
-    except (OSError, EOFError, pa.ArrowException):
+    except (OSError, EOFError, zlib.error, pa.ArrowException):
         losses["unreadable_files"] += 1
 
 
@@ -101,9 +101,15 @@ def unpacked(stream: io.BufferedReader, size: int) -> io.BufferedReader:
     head = stream.peek(4)[:4]
     for magic, codec in ((_GZIP, "gzip"), (_ZSTD, "zstd")):
         if head.startswith(magic):
-            bounded = _Bounded(pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec), size)
-            return io.BufferedReader(bounded, 2**16)
+            # Arrow's gzip gives nothing of a last block that is cut, Python's all that is there.
+            inner = gzip.GzipFile(fileobj=stream) if codec == "gzip" else _zstd(stream)
+            return io.BufferedReader(_Bounded(inner, size), 2**16)
     return stream
+
+
+def _zstd(stream: io.BufferedReader) -> io.BufferedReader:
+    packed = pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd")
+    return io.BufferedReader(cast(Any, packed), 2**16)
 
 
 def is_json(record: bytes) -> bool:
@@ -145,7 +151,7 @@ def _lines(stream: io.BufferedReader, losses: Counter[str]) -> Iterator[bytes]:
             while (rest := stream.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
                 pass
         elif line := line.strip(_BLANK):
-            if first and line == b"{":
+            if first and line == b"{" and stream.peek(64)[:64].lstrip(_BLANK)[:1] == b'"':
                 yield from (b"{" + rest for rest in _one(stream, losses))
                 return
             yield line
@@ -192,7 +198,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._inner.read(len(buffer))
+        data = self._inner.read1(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise _BombError

@@ -14,10 +14,11 @@ import httpx
 
 from ninefold.api.tracebackend import Capabilities, TempoSource
 from ninefold.traces import otlp_json
-from ninefold.traces.backend import TracesProblem, Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import Flat, trace_of
 from ninefold.traces.probe import RECENT, capabilities, recent
+from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, login_of
 from ninefold.traces.slices import sliced
 
@@ -45,6 +46,9 @@ class Tempo:
         return found.model_copy(update={"api": "Tempo v2" if self._routes[0].startswith("/api/v2") else "Tempo v1"})
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from within(window, self._traces(window), self.losses)
+
+    def _traces(self, window: Window) -> Iterator[TraceRecord]:
         seen: set[str] = set()
         whole = Window(window.start // _SECOND * _SECOND, -(-window.end // _SECOND) * _SECOND)
         for ids in sliced(whole, self._search, self.losses, shortest=_SECOND):
@@ -53,11 +57,8 @@ class Tempo:
                     continue
                 seen.add(trace_id)
                 flats = self._trace(trace_id)
-                record = trace_of(flats, self.losses) if flats else None
-                if record is not None and window.holds(record.start_ts):
+                if flats and (record := trace_of(flats, self.losses)) is not None:
                     yield record
-                elif record is not None:
-                    self.losses["outside_window"] += 1
 
     def _search(self, part: Window) -> list[str] | None:
         """Ids of the traces that reach into a slice, or None when there may be more than one search names."""

@@ -330,15 +330,15 @@ class World:
     async def actions(self) -> dict[str, Any]:
         """What would be done now, by object; empty when all is as it should be."""
         now = self.cluster.now
-        plans = {key: await self.controllers[key.kind].plan(self.cluster, key, now) for key in self._all_keys()}
+        plans = {key: await self.controllers[key.kind].plan(self.cluster, key, now) for key in self.all_keys()}
         return {f"{key.kind}/{key.name}": plan.actions for key, plan in plans.items() if plan.actions}
 
     def restart(self) -> None:
         """The process is gone with all that it knew; its successor looks at everything once."""
         self.cluster.changed.clear()
-        self._queue = dict.fromkeys(self._all_keys())
+        self._queue = dict.fromkeys(self.all_keys())
 
-    def _all_keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         return [Key(kind, ns, name) for kind, ns, name in sorted(self.cluster.objects) if kind in RECONCILED]
 
     async def _reconcile_all(self) -> None:

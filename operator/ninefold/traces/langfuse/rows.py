@@ -26,6 +26,8 @@ Row = dict[str, Any]
 _KINDS: dict[str, StepKind] = {"GENERATION": "llm", "TOOL": "tool", "AGENT": "agent"}
 _OTEL = ("attributes", "resourceAttributes", "scope")
 """Keys of the metadata that Langfuse's own ingestion of OpenTelemetry writes."""
+_INVOKE = "invoke_agent "
+"""How OpenTelemetry begins the name of an agent's span, which becomes that of the trace."""
 _ENVELOPE = "langfuse."
 """Attributes by which Langfuse's SDKs carry what stands in fields of the observation."""
 
@@ -96,7 +98,8 @@ def _span(row: Row, trace: Row, losses: Counter[str]) -> Span | None:
     release = text(row.get("release")) or text(trace.get("release"))
     span.agent_version = span.agent_version or version or release
     # Only where no span names its agent: the name of a trace is what Langfuse's users tell agents apart by.
-    span.service = text(row.get("traceName")) or text(trace.get("name")) or text(resource.get("service.name"))
+    named = text(row.get("traceName")) or text(trace.get("name"))
+    span.service = named.removeprefix(_INVOKE) if named else text(resource.get("service.name"))
     span.environment = text(row.get("environment")) or text(trace.get("environment"))
     span.model = text(row.get("providedModelName")) or span.model
     span.prompt_name = text(row.get("promptName"))
