@@ -74,7 +74,7 @@ class Answer:
 
     @property
     def content(self) -> bytes:
-        return (self.body if isinstance(self.body, str) else json.dumps(self.body, ensure_ascii=False)).encode()
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
     @property
     def content_type(self) -> str:

@@ -1,5 +1,6 @@
 """A Langfuse project read over its public API (see `ninefold.traces.backend.Backend`)."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -13,6 +14,7 @@ from ninefold.traces.langfuse.client import PUBLIC_KEY, SECRET_KEY, Absent, Clie
 from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
 from ninefold.traces.langfuse.rows import Row, record_of
 from ninefold.traces.model import TraceRecord
+from ninefold.traces.otel import MAX_TRACE
 from ninefold.traces.probe import capabilities
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.spool import by_trace
@@ -116,6 +118,9 @@ def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, l
 
     `listed`: the server lists traces, and the time that it gives them decides, else that of their first observation.
     """
+    if sum(map(_content, group)) > MAX_TRACE:
+        losses["oversized_traces"] += 1
+        return None
     record = record_of(group, losses)
     if record is None:
         return None  # scores of a trace outside the window
@@ -129,6 +134,12 @@ def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, l
         losses["outside_window"] += 1
         return None
     return record
+
+
+def _content(row: Row) -> int:
+    """Characters of an observation's input and output."""
+    values = [row["observation"].get(side) for side in ("input", "output")] if "observation" in row else []
+    return sum(len(v if isinstance(v, str) else json.dumps(v)) for v in values if v is not None)
 
 
 def _client(source: LangfuseSource, secrets: Mapping[str, str]) -> Client:

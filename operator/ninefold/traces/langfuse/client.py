@@ -10,6 +10,7 @@ than its proxy waits, raises `TooLarge`, and the reader asks for a smaller one; 
 Redirects are not followed, for the keys would go along.
 """
 
+import json
 import re
 import ssl
 import time
@@ -117,10 +118,7 @@ class Client:
         return response, bytes(data)
 
     def _object(self, response: httpx.Response, data: bytes) -> Json:
-        try:
-            body = httpx.Response(200, content=data).json()
-        except ValueError:
-            body = None
+        body = _json(data)
         if not isinstance(body, dict):
             raise TracesProblem(
                 "NotLangfuse",
@@ -218,12 +216,17 @@ def seconds_until(value: str | None) -> float:
 
 def _told(data: bytes) -> str | None:
     """The message of one of Langfuse's own errors: `{"message", "error": "LangfuseNotFoundError"}`."""
-    try:
-        body = httpx.Response(200, content=data).json()
-    except ValueError:
-        return None
+    body = _json(data)
     message = body.get("message") if isinstance(body, dict) else None
     return message[:300] if isinstance(message, str) else None
+
+
+def _json(data: bytes) -> Any:
+    """The value of a JSON text, None for what is none. Bytes that are no UTF-8 become U+FFFD."""
+    try:
+        return json.loads(data.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_tls(error: BaseException) -> bool:

@@ -83,7 +83,10 @@ def _span(row: Row, trace: Row, losses: Counter[str]) -> Span | None:
     if start is None or not row.get("id"):
         losses["malformed_rows"] += 1
         return None
-    span = Span(str(row["traceId"]), str(row["id"]), start, max(start, nanos(row.get("endTime")) or start))
+    end = nanos(row.get("endTime")) or start
+    if end < start:
+        losses["clock_skew"] += 1
+    span = Span(str(row["traceId"]), str(row["id"]), start, max(start, end))
     own, attributes, resource = metadata_of(row.get("metadata"))
     conventions.apply(span, {k: v for k, v in attributes.items() if not k.startswith(_ENVELOPE)}, (), losses)
     span.kind = _KINDS.get(str(row.get("type")), span.kind)
@@ -118,6 +121,8 @@ def _content(span: Span, row: Row, losses: Counter[str]) -> None:
         if span.messages and span.messages[0].role in ("system", "developer"):
             span.system = None  # the conversation opens with it
         span.output = messages_of(answer, "assistant", losses)
+        if not span.messages and not span.output:
+            losses["llm_without_content"] += 1
     elif span.kind == "agent":
         span.messages = messages_of(said, "user", losses)
         span.output = messages_of(answer, "assistant", losses)
