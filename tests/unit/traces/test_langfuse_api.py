@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from langfuse_clients import ALL_TIME, Wire, a_trace, shape, whole
-from trace_builders import START, an_agent_spec, request, wire_span
+from trace_builders import START, request, wire_span
 
 from ninefold.api.tracebackend import TraceBackendSpec
-from ninefold.traces import Backend, TracesProblem, Window, collect, open_backend
+from ninefold.traces import TracesProblem, Window, open_backend
 from ninefold.traces.langfuse.pages import by_cursor, by_number
 from ninefold.traces.langfuse.rows import Row
 from standins.langfuse import Answer, Project, StandIn, ingest
@@ -246,63 +246,3 @@ def test_scores_come_with_what_they_are_about(generation: Generation) -> None:
     (record,) = backend.read(ALL_TIME)
     assert [(s.name, s.value, s.step_id) for s in record.scores] == [("solved", 1.0, None), ("solved", 1.0, step)]
     assert backend.losses["scores_without_trace"] == 1
-
-
-# ------------------------------------------------------------------ content that is not what it should be
-
-
-def odd(change: Row) -> Backend:
-    """A project whose second observation, a model's turn, has these fields."""
-    project = ingest([a_trace(0), a_trace(1)])
-    project.observations[1] |= change
-    return Wire(StandIn(project)).backend()
-
-
-@pytest.mark.parametrize(
-    ("change", "loss"),
-    [
-        ({"input": None, "output": None}, "llm_without_content"),
-        ({"endTime": "2020-01-01T00:00:00.000Z"}, "clock_skew"),
-        ({"parentObservationId": f"{3:016x}"}, None),
-        ({"input": "\ud800 half a pair", "output": '{"broken": '}, None),
-        ({"metadata": {}, "usageDetails": "none", "level": None}, None),
-        ({"parentObservationId": "gone"}, "orphan_spans"),
-    ],
-)
-def test_odd_content_is_counted_and_the_trace_stays(change: Row, loss: str | None) -> None:
-    table = collect(odd(change), ALL_TIME, an_agent_spec())
-    assert table.traces.num_rows == 2
-    assert table.steps.num_rows == 10
-    if loss is not None:
-        assert table.losses[loss] == 1
-
-
-def test_parents_in_a_circle_are_cut() -> None:
-    project = ingest([a_trace(0)])
-    project.observations[0]["parentObservationId"] = project.observations[1]["id"]
-    backend = Wire(StandIn(project)).backend()
-    assert shape(backend) == whole(0)
-    assert backend.losses["cyclic_parents"] == 1
-
-
-def test_a_score_that_is_not_a_number_has_no_value() -> None:
-    project = ingest([a_trace(0)])
-    score = {
-        "id": "s",
-        "name": "solved",
-        "dataType": "NUMERIC",
-        "source": "API",
-        "timestamp": "2026-01-01T00:00:00.000Z",
-    }
-    project.scores.append({**score, "subject": {"kind": "trace", "id": f"{1:032x}"}, "value": float("nan")})
-    backend = Wire(StandIn(project)).backend()
-    (record,) = backend.read(ALL_TIME)
-    assert record.scores[0].value is None
-    assert backend.losses["scores_without_number"] == 1
-
-
-def test_a_trace_larger_than_any_agents_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ninefold.traces.langfuse.backend.MAX_TRACE", 5_000)
-    backend = a_wire("v4", a_trace(0), a_trace(1, gen_ai__input__messages="x" * 5_000)).backend()
-    assert shape(backend) == whole(0)
-    assert backend.losses["oversized_traces"] == 1
