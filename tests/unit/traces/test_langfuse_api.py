@@ -72,6 +72,14 @@ def test_an_empty_project_has_no_traces(generation: Generation) -> None:
     assert list(backend.read(ALL_TIME)) == []
 
 
+def test_a_probe_names_scores_of_traces_that_it_did_not_look_at() -> None:
+    project = ingest(a_trace(n) for n in range(20))
+    subject = {"kind": "trace", "id": f"{1:032x}"}  # the oldest
+    score = {"id": "s", "name": "helpful", "dataType": "NUMERIC", "source": "ANNOTATION", "value": 1}
+    project.scores.append({**score, "subject": subject, "timestamp": "2026-01-01T00:00:00.000Z"})
+    assert Wire(StandIn(project)).backend(pageSize=5).probe().scores == ["helpful"]
+
+
 def test_a_probe_looks_at_the_newest_part_only() -> None:
     wire = a_wire("v4", *(a_trace(n) for n in range(20)))
     assert 1 < wire.backend(pageSize=5).probe().traces < 20

@@ -1,6 +1,7 @@
 """A Langfuse project read over its public API (see `ninefold.traces.backend.Backend`)."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -15,13 +16,13 @@ from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
 from ninefold.traces.langfuse.rows import Row, record_of
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import MAX_TRACE
-from ninefold.traces.probe import capabilities
+from ninefold.traces.probe import RECENT, capabilities, most
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.spool import by_trace
 
 Generation = Literal["V4", "V1"]
 PROBE_PAGES = 5
-"""Of each list that a probe looks at, the newest first."""
+"""Of each list that a probe looks at."""
 HEALTH = "/api/public/health"
 _INTERNAL = "langfuse-"
 """Environments of Langfuse's own traces, such as those of its evaluators: no agent's."""
@@ -36,20 +37,26 @@ class LangfuseApi:
         self._client = client or _client(source, secrets)
 
     def probe(self) -> Capabilities:
-        generation = self._generation()
-        found = capabilities([], self._records(generation, None), self.losses)
+        """Looks at some pages of the last hour; of a longer time, which costs the server more, if that is empty.
+
+        Scores are named whatever trace they are about, for evaluators and people come later than the last hour.
+        """
+        generation, now = self._generation(), time.time_ns()
+        reader, records = self._reader(PROBE_PAGES), list[TraceRecord]()
+        for window in [*(Window(now - seconds * 10**9, now) for seconds in RECENT), None]:
+            records = records or list(self._records(reader, generation, window))
+        found = capabilities([], records, self.losses)
         version = self._version()
-        return found.model_copy(
-            update={"api": f"Langfuse API {generation}" + (f", server {version}" if version else "")}
-        )
+        api = f"Langfuse API {generation}" + (f", server {version}" if version else "")
+        return found.model_copy(update={"api": api, "scores": most(reader.score_names, 50)})
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(self._generation(), window)
+        yield from self._records(self._reader(), self._generation(), window)
 
-    def _records(self, generation: Generation, window: Window | None) -> Iterator[TraceRecord]:
-        pages = PROBE_PAGES if window is None else None
-        source = self._source
-        reader = Reader(self._client, source.page_size, self.losses, source.environment, pages)
+    def _reader(self, pages: int | None = None) -> Reader:
+        return Reader(self._client, self._source.page_size, self.losses, self._source.environment, pages)
+
+    def _records(self, reader: Reader, generation: Generation, window: Window | None) -> Iterator[TraceRecord]:
         rows = reader.rows_v4(window) if generation == "V4" else reader.rows_v1(window)
         for group in by_trace(rows, None, self.losses):
             record = trace_of(group, self.losses, window, listed=generation == "V1")
@@ -63,14 +70,14 @@ class LangfuseApi:
         absent: list[Absent] = []
         if self._source.api != "V1":
             try:
-                self._ask(OBSERVATIONS_V4, {"limit": 1, "fields": "core"})
+                self._ask(OBSERVATIONS_V4, {"limit": 1, "fields": "core"} | _bounds("StartTime"))
                 return "V4"
             except Absent as error:
                 if self._source.api == "V4":
                     raise self._not_v4(error) from None
                 absent.append(error)
         try:
-            self._ask(TRACES, {"limit": 1})
+            self._ask(TRACES, {"limit": 1} | _bounds("Timestamp"))
             return "V1"
         except Absent as error:
             absent.append(error)
@@ -111,6 +118,11 @@ class LangfuseApi:
             f'{self._client.host} serves neither generation of reads by its configuration: "{told}". Switch one of '
             "them on in the server, or read the blob-storage export (langfuse.export)",
         )
+
+
+def _bounds(name: str) -> Row:
+    """A second long ago: whether a route is there costs the server no search."""
+    return {f"from{name}": "2020-01-01T00:00:00.000Z", f"to{name}": "2020-01-01T00:00:01.000Z"}
 
 
 def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, listed: bool) -> TraceRecord | None:

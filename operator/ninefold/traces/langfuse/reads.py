@@ -52,6 +52,8 @@ class Reader:
     pages: int | None = None
     expanded: dict[str, None] = field(default_factory=dict)
     """Metadata keys that are asked for in full."""
+    score_names: Counter[str] = field(default_factory=Counter)
+    """Names of all scores that were read."""
 
     def rows_v4(self, window: Window | None) -> Keyed:
         """All that belongs to the traces of a window, from a server of version 4."""
@@ -71,7 +73,8 @@ class Reader:
 
     def scores(self, window: Window | None) -> Keyed:
         """Scores of traces and their observations, by the newest of the three APIs that the server has."""
-        # Not by environment: a score does not inherit that of its trace.
+        # Not by environment: a score does not inherit that of its trace. A look takes the newest.
+        window = window if self.pages is None else None
         since: Params = {"fromTimestamp": _moment(window.start, -OVERLAP)} if window is not None else {}
         try:
             pages = by_cursor(
@@ -112,6 +115,8 @@ class Reader:
 
     def _keyed(self, kind: str, rows: Iterable[Row], key: str = "traceId") -> Keyed:
         for row in rows:
+            if kind == "score":
+                self.score_names[str(row.get("name"))] += 1
             if row.get(key):
                 yield str(row[key]), {kind: row}
             else:
