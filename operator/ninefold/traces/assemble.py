@@ -175,10 +175,15 @@ def _store(history: Sequence[Message], messages: Messages) -> str | None:
     """Stores a history message by message; the hash of its last one names it."""
     parent: str | None = None
     for message in history:
-        own = _hash(parent or "", message.role, message.content)
+        own = message_hash(parent, message.role, message.content)
         messages.setdefault(own, (parent, message.role, message.content))
         parent = own
     return parent
+
+
+def message_hash(parent: str | None, role: str, content: str) -> str:
+    """The name of a message, by which it is stored once: covers the whole history before it through its parent's."""
+    return _hash(parent or "", role, content)
 
 
 def _hash(*texts: str) -> str:

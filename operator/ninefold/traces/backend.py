@@ -63,10 +63,17 @@ class Backend(Protocol):
 def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str, str] | None = None) -> Backend:
     """The backend that a spec names, over the volume mounted at `root`, with the credentials in `secrets`.
 
+    Its traces come cleaned as `spec.privacy` says, whatever the backend (`ninefold.traces.private`).
     `secrets` are the environment variables that the Job was given by reference; absent, those of this process.
     """
     # Imported here because the backends implement this module's protocol, and to load no HTTP client for files.
+    from ninefold.traces.private import Private  # noqa: PLC0415
+
     given = os.environ if secrets is None else secrets
+    return Private(_open(spec, root, given), spec.privacy, given)
+
+
+def _open(spec: TraceBackendSpec, root: Path | None, given: Mapping[str, str]) -> Backend:
     if spec.langfuse is not None and spec.langfuse.export is None:
         from ninefold.traces.langfuse import LangfuseApi  # noqa: PLC0415
 
@@ -75,6 +82,10 @@ def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str
         from ninefold.traces.otlp import OtlpFiles  # noqa: PLC0415
 
         return OtlpFiles(spec.otlp, root, given)
+    if spec.plugin is not None:
+        from ninefold.traces.plugin import open_plugin  # noqa: PLC0415
+
+        return open_plugin(spec.plugin, root, given)
     return _open_server(spec, given) or _open_files(spec, root)
 
 
