@@ -85,7 +85,10 @@ OPENLLMETRY = {
 SAME = {
     "current": (CURRENT, []),
     "previous, attributes": (PREVIOUS, []),
-    "previous, events": ({k: v for k, v in PREVIOUS.items() if k not in ("gen_ai.prompt", "gen_ai.completion")}, PREVIOUS_EVENTS),
+    "previous, events": (
+        {k: v for k, v in PREVIOUS.items() if k not in ("gen_ai.prompt", "gen_ai.completion")},
+        PREVIOUS_EVENTS,
+    ),
     "current, on an event": (
         {k: v for k, v in CURRENT.items() if "messages" not in k},
         [("gen_ai.client.inference.operation.details", 0, {k: v for k, v in CURRENT.items() if "messages" in k})],
@@ -115,7 +118,7 @@ def test_a_model_call_reads_the_same_in_every_generation(said: tuple[dict[str, A
          "gen_ai.tool.call.result": "1"},
         {"openinference.span.kind": "TOOL", "tool.name": "sql", "input.value": TEXT, "output.value": "1"},
         {"traceloop.span.kind": "tool", "traceloop.entity.name": "sql",
-         "traceloop.entity.input": json.dumps({"inputs": CALL}), "traceloop.entity.output": json.dumps({"output": "1"})},
+         "traceloop.entity.input": json.dumps({"inputs": CALL}), "traceloop.entity.output": '{"output": "1"}'},
     ],
     ids=["GenAI", "OpenInference", "OpenLLMetry"],
 )  # fmt: skip
@@ -147,10 +150,7 @@ def test_who_and_what_in_the_words_of_others() -> None:
 
 def test_what_decides_nothing_is_no_step() -> None:
     assert read({"openinference.span.kind": "CHAIN"})[0].kind is None
-    assert (
-        read({"gen_ai.operation.name": "embeddings", "gen_ai.system": "openai", "gen_ai.request.model": "e"})[0].kind
-        is None
-    )
+    assert read({"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "e"})[0].kind is None
     assert read({"http.request.method": "GET"})[0].kind is None
 
 
