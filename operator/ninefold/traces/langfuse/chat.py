@@ -1,10 +1,10 @@
 """What people log as the input and output of a model call, as messages.
 
 Langfuse takes any JSON there. Version 4 gives it back as text, older servers parsed; what was logged is, as a rule, the
-body of a chat request: OpenAI's messages (`content`, `tool_calls`, `tool_call_id`), Anthropic's blocks (`tool_use`,
-`tool_result`), LangChain's dumps (`type: human`), or the `parts` of OpenTelemetry's conventions. All are rewritten to
-the last and read by `genai.messages_of`, so a conversation gets the same hashes however it was logged. What is no
-conversation becomes one message with the text as it stands.
+body of a chat request. `genai.messages_of` reads OpenAI's messages and the parts of OpenTelemetry's conventions; here
+Anthropic's blocks (`tool_use`, `tool_result`) and LangChain's dumps (`type: human`) are rewritten to those, so a
+conversation gets the same hashes however it was logged. What is no conversation becomes one message with the text as it
+stands.
 """
 
 import json
@@ -38,7 +38,7 @@ def messages_of(value: Any, role: str, losses: Counter[str]) -> tuple[Message, .
     if len(items) == 1 and isinstance(items[0], list):  # LangChain logs a batch of conversations
         items = items[0]
     if items and all(isinstance(item, dict) and _role(item) for item in items):
-        return genai.messages_of([_in_parts(item) for item in items], losses)
+        return genai.messages_of([_as_chat(item) for item in items], losses)
     return (Message(role, value if isinstance(value, str) else genai.text_of(value) or ""),)
 
 
@@ -47,35 +47,31 @@ def _role(item: dict[str, Any]) -> str | None:
     return str(role) if role else None
 
 
-def _in_parts(item: dict[str, Any]) -> dict[str, Any]:
-    """One message as {role, parts}."""
+def _as_chat(item: dict[str, Any]) -> dict[str, Any]:
+    """One message as `genai.messages_of` reads it."""
     if isinstance(item.get("parts"), list):
         return item
-    role, content = _role(item), item.get("content")
-    if answered := item.get("tool_call_id"):
-        return {"role": role, "parts": [_response(answered, content)]}
-    parts = [_part(p) for p in content] if isinstance(content, list) else [content]
+    content = item.get("content")
+    if isinstance(content, list):
+        content = _joined(content) if item.get("tool_call_id") else [_part(p) for p in content]
     extra = item.get("additional_kwargs")
     calls = item.get("tool_calls") or (extra.get("tool_calls") if isinstance(extra, dict) else None)
-    return {"role": role, "parts": parts + [_call(c) for c in calls or () if isinstance(c, dict)]}
+    if isinstance(calls, list):  # LangChain says `args` where OpenAI says `arguments`
+        calls = [{**c, "arguments": c["args"]} if isinstance(c, dict) and "args" in c else c for c in calls]
+    return {"role": _role(item), "content": content, "tool_calls": calls, "tool_call_id": item.get("tool_call_id")}
 
 
 def _part(part: Any) -> Any:
     if isinstance(part, dict) and part.get("type") == "tool_use":
-        return _call({"id": part.get("id"), "name": part.get("name"), "args": part.get("input")})
+        return {"type": "tool_call", "id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")}
     if isinstance(part, dict) and part.get("type") == "tool_result":
-        return _response(part.get("tool_use_id"), part.get("content"))
+        response = _joined(part.get("content"))
+        return {"type": "tool_call_response", "id": part.get("tool_use_id"), "response": response}
     return part
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = call.get("function")
-    function = function if isinstance(function, dict) else call
-    arguments = function.get("arguments", function.get("args"))
-    return {"type": "tool_call", "id": call.get("id"), "name": function.get("name") or "", "arguments": arguments}
-
-
-def _response(answered: Any, content: Any) -> dict[str, Any]:
+def _joined(content: Any) -> Any:
+    """The text of a list of text parts; anything else as it is."""
     if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
-        content = "\n".join(p["text"] for p in content)
-    return {"type": "tool_call_response", "id": answered, "response": content}
+        return "\n".join(p["text"] for p in content)
+    return content

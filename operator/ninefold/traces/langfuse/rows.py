@@ -129,8 +129,7 @@ def _content(span: Span, row: Row, losses: Counter[str]) -> None:
     else:
         # Also of a plain span, which may yet turn out to be a tool's.
         span.args = genai.text_of(said) if said not in (None, "") else None
-        span.result = answer if isinstance(answer, str) else genai.text_of(answer)
-        span.result = span.result or None
+        span.result = genai.result_of(answer) or None
 
 
 def _name_tools(spans: list[Span]) -> None:
