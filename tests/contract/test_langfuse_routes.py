@@ -18,8 +18,9 @@ import pytest
 from langfuse_clients import ALL_TIME, SHARED, Contract, Wire
 from trace_builders import an_agent_spec
 
-from ninefold.api.tracebackend import OtlpSource, TraceBackendSpec
+from ninefold.api.tracebackend import OtlpSource, Privacy, TraceBackendSpec
 from ninefold.traces import Backend, StepTable, collect, open_backend
+from ninefold.traces.private import Private
 from standins.langfuse import Project, StandIn, ingest, write_export
 
 pytestmark = pytest.mark.recorded
@@ -84,7 +85,8 @@ def rows_of(table: StepTable) -> Rows:
 def over_api(generation: Any) -> Callable[[Project, Path], Backend]:
     def route(project: Project, root: Path) -> Backend:
         contract = Contract(SHARED / "data" / "langfuse-openapi.yml") if generation != "v2" else None
-        return Wire(StandIn(project, generation), contract).backend()
+        # As `open_backend` wraps it, which has no place for a stand-in.
+        return Private(Wire(StandIn(project, generation), contract).backend(), Privacy(), {})
 
     return route
 
