@@ -74,10 +74,6 @@ class Answer:
     within_task: Difference | None
     found: bool = False
 
-    @property
-    def supported(self) -> bool:
-        return self.difference is not None
-
 
 _CHOICES = pa.schema(
     [
@@ -156,30 +152,30 @@ def _share(x: int, n: int) -> float:
 
 
 def not_identified(answer: Answer, min_support: int) -> str | None:
-    """Why a question got no answer, as a sentence; None when it got one or when there was nothing to see."""
+    """Why what looks like a finding is none, as a sentence; None when it is one, or when there is nothing to see."""
     q, (better, taken) = answer.question, answer.crude
-    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
-    fewest = min(answer.better_tasks, answer.taken_tasks)
-    if fewest == 0 or better <= taken:
+    fewest, within = min(answer.better_tasks, answer.taken_tasks), answer.within_task
+    if answer.found or fewest == 0 or better <= taken or (fewest >= min_support and not _apart(answer)):
         return None
-    if answer.difference is None:
-        if fewest < min_support:
-            return (
-                f"{seen}, but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: "
-                "more traces would tell"
-            )
-        if not _apart(answer):
-            return None
+    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
+    if fewest < min_support:
         return (
-            f"{seen}, yet hardly any task met both choices, so this may be a mix of tasks (TaskMix): more runs of the "
-            "same task, a task key or an intent key would tell"
+            f"{seen}, but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: "
+            "more traces would tell"
         )
-    if _vetoed(answer) and answer.within_task is not None and answer.difference.low > 0:
+    if within is not None and (answer.matching == "task" or _vetoed(answer)):
         return (
-            f"{seen}, but within the {answer.within_task.strata} tasks that met both the difference is "
-            f"{answer.within_task.estimate:+.0%}: it lies between tasks (TaskMix)"
+            f"{seen}, but within the {within.strata} tasks that met both the difference is "
+            f"{within.estimate * 100:+.0f} points: it lies between tasks (TaskMix)"
         )
-    return None
+    if answer.difference is not None:
+        return None
+    if any(c.episode.intent for c in q.choices):
+        return f"{seen}, but the two were never chosen in the same state: what led there may be the cause"
+    return (
+        f"{seen}, yet only {within.strata if within else 0} tasks met both choices, so this may be a mix of tasks "
+        "(TaskMix): more runs of the same task, a task key or an intent key would tell"
+    )
 
 
 def _apart(answer: Answer) -> bool:
