@@ -93,6 +93,17 @@ class Loop:
         found: dict[str, str] = self.one("configmap", config_map)["data"]
         return found
 
+    def state_at_rest(self) -> Manifest:
+        """The state when two looks at it are the same."""
+        looks: list[Manifest] = [{}]
+
+        def settled() -> Manifest | None:
+            looks.append(self.state())
+            return looks[-1] if looks[-1] == looks[-2] else None
+
+        found: Manifest = eventually(settled, "rest")
+        return found
+
     def state(self) -> Manifest:
         """All that the operator made and said, without what differs between two equal histories: times and UIDs."""
         objects = {

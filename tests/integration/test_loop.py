@@ -49,7 +49,7 @@ def proved_and_approved(loop: Loop) -> Manifest:
     loop.until("nfr", RUN, "Succeeded", "True", "Promoted")
     eventually(lambda: loop.one("nfp", "nightly")["status"].get("lastResult") == "Promoted", "the policy knows")
     loop.until("nftb", "traces", "Ready", "True")
-    return loop.state()
+    return loop.state_at_rest()
 
 
 @pytest.fixture
