@@ -43,7 +43,7 @@ async def test_mode_suggest_ends_with_a_proved_version_that_nobody_serves():
     assert versions(world.cluster)[f"v2-{BETTER}"] == "candidate"
     assert served(world.cluster)[0].startswith("v1-")
     _, _, message = world.cluster.condition(RUN, "nightly-g1", "Succeeded")
-    assert f"ninefold export support v2-{BETTER}" in message and "support-v2-" in message
+    assert f"kubectl get configmap support-v2-{BETTER} -o yaml | ninefold export -" in message
     assert world.cluster.condition(RUN, "nightly-g1", "Approved") is None
 
 
