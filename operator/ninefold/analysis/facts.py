@@ -166,8 +166,10 @@ def _is_fact(row: Row, users: int, known: set[str], told: set[str]) -> bool:
     if _PERSONAL.search(question) or RECORD.search(question):
         return False
     first, *rest = [w.lower() for w in WORD.findall(question)] or [""]
-    # The first of several words says what is done. The others, or a single one, may name somebody's record.
-    if (rest and users < 2 and set(rest) - known - told) or (not rest and first not in known):
+    # The first of several words says what is done. The others, or a single one, may name somebody's record. A call with
+    # nothing, which goes by its tool's name, can name no record.
+    nothing_asked = row["action"] == f"{question}()"
+    if not nothing_asked and ((rest and users < 2 and set(rest) - known - told) or (not rest and first not in known)):
         return False
     return row["users"] >= 2 or users == 1
 
