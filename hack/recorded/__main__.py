@@ -8,8 +8,8 @@ Progress goes to standard error. The last line of standard output is one JSON ob
 with several seeds there is a line for each before it, and the last pools them. `--control wrong-key` also puts the
 run's own control arm (facts under another stratum's key) through the gate as if it were the candidate.
 
-Exit codes: 0 every run promoted; 1 one promoted nothing, or the control would have been promoted; 2 DATA is not there, or
---keep is not empty; 130 interrupted.
+Exit codes: 0 every run promoted; 1 one promoted nothing, or the control would have been promoted; 2 DATA is not there,
+or --keep is not empty; 130 interrupted.
 """
 
 import argparse
