@@ -5,8 +5,8 @@ A question is one decision point with two arms: traces that chose what may be *b
 there: a trace that ended has made no choice.
 
 The arms are matched within task where the tasks that met both are enough; else within intent and state (the signature
-of the steps before, what has been looked up, the last error), and then a difference that shrinks to less than a quarter
-within the few tasks that met both vetoes. Without a task key and without an intent nothing can be matched: what
+of the steps before, what has been looked up, the last error), and then the few tasks that met both may veto, when
+nothing of the difference shows within them. Without a task key and without an intent nothing can be matched: what
 differs is a mix of tasks.
 """
 
@@ -29,8 +29,9 @@ from ninefold.api.artifacts import PatternKind
 
 VETO_STRATA = 5
 """Tasks with both arms from which their difference may veto one that was matched within intent and state."""
-VETO_SHARE = 0.25
-"""Share of that difference that must be left within tasks; below, most of it lies between tasks."""
+VETO_P = 0.2
+"""One-sided p of that difference above which it vetoes. Few tasks cannot prove an effect, but a true one of a size
+that matters leaves its trace in them."""
 
 Matching = Literal["task", "intent and state"]
 
@@ -137,10 +138,10 @@ def _answer(question: Question, row: Any, task: list[Cell], state: list[Cell], m
 
 
 def _vetoed(answer: Answer) -> bool:
-    within, difference = answer.within_task, answer.difference
-    if answer.matching != "intent and state" or within is None or difference is None or within.strata < VETO_STRATA:
+    within = answer.within_task
+    if answer.matching != "intent and state" or within is None or within.strata < VETO_STRATA:
         return False
-    return within.estimate < VETO_SHARE * difference.estimate
+    return within.estimate <= 0 or within.p_value / 2 > VETO_P
 
 
 def _with_found(a: Answer, found: bool) -> Answer:
