@@ -98,6 +98,7 @@ class Operator:
             self._queue.add(*self._cache.keys(RECONCILED))
             group.create_task(self._route())
             group.create_task(self._resync())
+            group.create_task(self._audit())
             self._queue.start()
             group.create_task(self._watch(told))
             self._state = "leading"
@@ -128,10 +129,15 @@ class Operator:
                 log.error("%s in the operator itself", type(error).__name__, extra={"trail": logs.where(error)})
 
     async def _resync(self) -> None:
-        """Now and then, look at everything: for what no event told, and to hear whether events still arrive."""
+        """Now and then, look at everything: for what no event tells."""
         while True:
             await asyncio.sleep(self._options.resync_seconds)
             self._queue.resync(self._cache.keys(RECONCILED), spread=self._options.resync_seconds)
+
+    async def _audit(self) -> None:
+        """As often, hear whether events still arrive."""
+        while True:
+            await asyncio.sleep(self._options.resync_seconds)
             try:
                 await self._cache.audit(self._client)
             except KubeError as error:
