@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from ninefold import logs
 from ninefold.api.base import API_VERSION, GROUP, VERSION
-from ninefold.controllers.actions import Manifest
+from ninefold.controllers.actions import Action, Create, Manifest
 from ninefold.controllers.environment import Options
 from ninefold.controllers.health import LagMeter, Servers, Vitals
 from ninefold.controllers.kinds import controllers
@@ -182,10 +182,24 @@ class Operator:
             if self._queue.stopping or not self._lease.is_held:
                 raise NotNowError
             before = self._cache.get(*_parts(key))
-            written = await self._writer.perform(action)
+            try:
+                written = await self._writer.perform(action)
+            except KubeError as error:
+                await self._tell(key, action, error)
+                raise
             if written is not None and written["kind"] == "OptimizationRun":
                 self._metrics.run_changed(before, written)
         return plan.again_at
+
+    async def _tell(self, key: Key, action: Action, error: KubeError) -> None:
+        """A refusal that does not pass by itself becomes a condition. Only of what holds no prompts: the API server
+        quotes what it refuses."""
+        kind = action.manifest["kind"] if isinstance(action, Create) else ""
+        if kind not in ("Job", "OptimizationRun") or error.status not in (403, 422) or error.namespace_ends:
+            return
+        plan = await self._controllers[key.kind].refused(self._reader, key, error.message, datetime.now(UTC))
+        for telling in plan.actions:
+            await self._writer.perform(telling)
 
     # ------------------------------------------------------------------ parts
 

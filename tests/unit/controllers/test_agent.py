@@ -296,10 +296,8 @@ async def approved():
 
 
 async def only_the_agent_looks(world):
-    key = next(key for key in world.all_keys() if key.kind == "Agent")
     for _ in range(3):
-        for action in (await world.controllers["Agent"].plan(world.cluster, key, world.cluster.now)).actions:
-            await world.cluster.perform(action)
+        await world.look_at("Agent", "support")
 
 
 async def test_an_approved_run_is_promoted_ledger_first_then_labels_then_pointer():
