@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from builders import a_backend_object, a_policy_object, a_run_object, an_agent_object
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import World
+from unit.controllers.simulated_operator import World
 from unit.controllers.worlds import a_world, end_of
 
 RUN, POLICY = "OptimizationRun", "OptimizationPolicy"
@@ -165,6 +165,15 @@ async def test_a_schedule_that_is_set_later_does_not_make_up_for_the_past():
     world.cluster.edit(POLICY, "nightly", trigger={"onApply": False, "schedule": "0 13 * * *"})
     await world.wake()
     assert runs(world) == [] and status(world)["nextRunTime"] == "2025-03-02T13:00:00Z"
+
+
+async def test_a_promise_of_an_old_schedule_is_not_kept():
+    world = a_world(trigger={"onApply": False, "schedule": "0 13 * * *"})
+    await world.settle()
+    world.cluster.now = datetime(2025, 3, 1, 13, 5, tzinfo=UTC)
+    world.cluster.edit(POLICY, "nightly", trigger=DAILY)
+    await world.wake()
+    assert runs(world) == [] and status(world)["nextRunTime"] == "2025-03-02T03:00:00Z"
 
 
 async def test_a_suspended_policy_starts_nothing_and_makes_up_for_nothing():
