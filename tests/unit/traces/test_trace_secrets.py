@@ -9,6 +9,7 @@ from ninefold.controllers.jobs import trace_secrets
 from ninefold.jobs.failures import secrets_of
 
 REF = {"name": "login", "key": "it"}
+STORE = {"accessKeyIdSecretRef": REF, "secretAccessKeySecretRef": REF}
 LOGIN = {"username": "reader", "passwordSecretRef": REF}
 
 
@@ -17,7 +18,7 @@ LOGIN = {"username": "reader", "passwordSecretRef": REF}
     [
         ({"otlp": {"volume": {"configMap": {"name": "c"}}}}, set()),
         (
-            {"otlp": {"objectStore": {"url": "s3://bucket", "accessKeyIdSecretRef": REF, "secretAccessKeySecretRef": REF}}},
+            {"otlp": {"objectStore": {"url": "s3://bucket", **STORE}}},
             {"ACCESS_KEY_ID", "SECRET_ACCESS_KEY"},
         ),
         ({"clickhouse": {"url": "http://c:8123", "passwordSecretRef": REF}}, {"PASSWORD"}),
