@@ -21,7 +21,8 @@ from ninefold.api.policy import OptimizationPolicyStatus
 from ninefold.api.run import ArtifactRef, OptimizationRunStatus
 from ninefold.api.tracebackend import TraceBackendStatus
 from ninefold.controllers.actions import Action, Apply, ApplyStatus, Create, Delete, Emit, Manifest, Replace
-from ninefold.controllers.ports import ArtifactProblem
+from ninefold.controllers.objects import field_of
+from ninefold.controllers.ports import INDEXED_FIELDS, ArtifactProblem
 
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 STATUS = {
@@ -67,8 +68,16 @@ class SimulatedCluster:
     async def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self.objects.get((kind, namespace, name))
 
-    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+    async def list(
+        self,
+        kind: str,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        assert set(fields or {}) <= set(INDEXED_FIELDS.get(kind, ())), "a field that the cache does not index"
         found = [m for (k, ns, _), m in sorted(self.objects.items()) if (k, ns) == (kind, namespace)]
+        found = [m for m in found if all(field_of(m, path) == value for path, value in (fields or {}).items())]
         return [m for m in found if (labels or {}).items() <= (m["metadata"].get("labels") or {}).items()]
 
     async def artifact(self, ref: ArtifactRef) -> bytes:
