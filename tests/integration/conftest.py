@@ -4,6 +4,7 @@ The operator runs as it does in a cluster: a process of its own, logged in with 
 exactly the rights that the chart gives it for the namespace of the test.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -29,23 +30,29 @@ async def client(installed: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> As
         yield client
 
 
+CRDS = REPOSITORY / "crds"
 MakeOperator = Callable[..., OperatorProcess]
 
 
-@pytest.fixture
-def account(installed: ControlPlane, namespace: str) -> Path:
-    """A kubeconfig with the token of the chart's service account, which may do what the chart's Role says."""
+def account_of_the_chart(control_plane: ControlPlane, release: str, *watched: str) -> Path:
+    """A kubeconfig with a token of the chart's service account, and with the rights that the chart gives it."""
     options = {
-        "namespace": namespace,
+        "namespace": release,
         "kube-version": KUBERNETES_VERSION,
-        "set": f"watch.namespaces={{{namespace}}},rbac.aggregateToDefaultRoles=false",
+        "set-json": f"watch.namespaces={json.dumps(watched)},rbac.aggregateToDefaultRoles=false",
     }
     only = [f"--show-only=templates/{part}.yaml" for part in ("rbac", "serviceaccount")]
     flags = [f"--{name}={value}" for name, value in options.items()] + only
     command = [str(binaries() / "helm"), "template", "ninefold", str(REPOSITORY / "charts" / "ninefold"), *flags]
     rights = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    installed.kubectl("apply", f"--namespace={namespace}", "--filename=-", stdin=rights)
-    return installed.service_account_kubeconfig(namespace, "ninefold")
+    control_plane.kubectl("apply", f"--namespace={release}", "--filename=-", stdin=rights)
+    return control_plane.service_account_kubeconfig(release, "ninefold")
+
+
+@pytest.fixture
+def account(installed: ControlPlane, namespace: str) -> Path:
+    """The operator's account with a Role in the test's namespace, and no right outside of it."""
+    return account_of_the_chart(installed, namespace, namespace)
 
 
 @pytest.fixture

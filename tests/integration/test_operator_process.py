@@ -1,12 +1,14 @@
 """The operator as a process: how it starts, waits, takes over, stops, and what it says when it cannot."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from integration.conftest import MakeOperator
+from builders import an_agent_object
+from integration.conftest import CRDS, MakeOperator, account_of_the_chart
 from integration.loop import Loop
 from integration.process import OperatorProcess, eventually
 
@@ -85,13 +87,34 @@ def test_a_standby_ends_in_peace_too(operator: MakeOperator) -> None:
     assert second.stop() == 0
 
 
-def test_missing_crds_are_told_by_name(redis_server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_new_cluster_first_lacks_the_crds_and_is_then_served_in_all_namespaces(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
     with ControlPlane(directory=tmp_path / "empty") as empty:
-        process = OperatorProcess(empty.kubeconfig(), redis_server.url, "default", tmp_path / "operator.log")
+        empty.kubectl("create", "namespace", "ninefold-system")
+        kubeconfig = account_of_the_chart(empty, "ninefold-system")
+        log = tmp_path / "operator.log"
+        process = OperatorProcess(kubeconfig, redis_server.url, "ninefold-system", log, NINEFOLD_WATCH_NAMESPACES="")
         process.launch()
         assert process.exit_code() == 1
-    assert "does not serve agents.ninefold.dev, optimizationpolicies.ninefold.dev" in sentences(process)
-    assert "kubectl apply --server-side -f crds/" in sentences(process)
+        assert "does not serve agents.ninefold.dev, optimizationpolicies.ninefold.dev" in sentences(process)
+        assert "kubectl apply --server-side -f crds/" in sentences(process)
+
+        empty.kubectl("apply", "--server-side", f"--filename={CRDS}")
+        empty.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"--filename={CRDS}")
+        process.start()
+        for namespace in ("one", "two"):
+            empty.kubectl("create", "namespace", namespace)
+            agent = json.dumps(an_agent_object() | {"metadata": {"name": "support"}})
+            empty.kubectl("create", f"--namespace={namespace}", "--filename=-", stdin=agent)
+            eventually(lambda ns=namespace: served(empty, ns).startswith("v1-"), f"the first version in {namespace}")
+        assert process.stop() == 0
+
+
+def served(control_plane: ControlPlane, namespace: str) -> str:
+    path = "--output=jsonpath={.status.stableVersion}"
+    return control_plane.kubectl("get", "nfa", "support", f"--namespace={namespace}", path).stdout
 
 
 def test_a_missing_right_is_told_by_verb_and_resource(
