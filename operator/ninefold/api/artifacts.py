@@ -251,7 +251,19 @@ class ReplayReport(Artifact):
     rows: list[ReplayRow]
     winner: str | None = Field(None, description="selection: id of the candidate that goes to the gate, if any.")
     why: str | None = Field(None, description="selection: why this winner or none, as a sentence with figures.")
+    candidate: Candidate | None = Field(
+        None, description="The winner (selection) or frozen candidate (sealed) itself, with measured receipts."
+    )
+    removals: list[str] = Field(
+        default_factory=list, description="selection: lines of the stable version that no longer pay, as sentences."
+    )
     prompt_tokens: dict[str, int] = Field(default_factory=dict, description="Largest rendered prompt, by arm.")
     calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")
     calls_cached: int = Field(0, ge=0, description="Answers that had been paid before.")
     stopped: str | None = Field(None, description="Why it stopped early, such as the budget.")
+    planned_clusters: int | None = Field(
+        None, ge=1, description="sealed: clusters that would have been run; fixed before the first, for the stakes."
+    )
+    planned_by_intent: dict[str, int] = Field(
+        default_factory=dict, description="sealed: the clusters among them, by intent."
+    )

@@ -45,9 +45,9 @@ NEEDS: Final[dict[JobStage, tuple[JobStage, ...]]] = {
     "analyze": (),
     "propose": ("analyze",),
     "replay-selection": ("analyze", "propose"),
-    "replay-sealed": ("analyze", "propose"),
+    "replay-sealed": ("analyze", "propose", "replay-selection"),
 }
-"""Stages whose artifacts a stage is given. The race is over when the seal is broken, so the last needs it no more."""
+"""Stages whose artifacts a stage is given. The last needs the race's, for a winner may have been composed there."""
 
 _RESULT: Final[dict[JobStage, type[Artifact]]] = {
     "analyze": AnalysisReport,
