@@ -1,5 +1,6 @@
 # Two images of one source: `operator` (decides and writes; no trace engine) and `jobs` (reads, analyses, replays; no
-# Kubernetes client). Wheels come from the lock by hash; nothing is compiled, and neither pip's cache nor uv is left.
+# Kubernetes client). Wheels come from the lock by hash; no compiler is needed, and pip
+# stays behind in the first stage.
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -7,11 +8,14 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 COPY requirements/ requirements/
 
+RUN python -m venv --without-pip /venv
+ENV INSTALL="python -m pip --python /venv/bin/python install --require-hashes --only-binary :all: --requirement"
+
 FROM build AS build-operator
-RUN python -m venv /venv && /venv/bin/pip install --require-hashes --only-binary :all: -r requirements/operator.txt
+RUN ${INSTALL} requirements/operator.txt
 
 FROM build AS build-jobs
-RUN python -m venv /venv && /venv/bin/pip install --require-hashes --only-binary :all: -r requirements/jobs.txt
+RUN ${INSTALL} requirements/jobs.txt
 
 FROM ${BASE_IMAGE} AS final
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

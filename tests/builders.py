@@ -110,3 +110,48 @@ def a_pattern(pattern_id: str = "p-1", kind: str = "ContextGap", gain: float = 0
 def a_report(*patterns: Pattern, success: float = 0.5) -> AnalysisReport:
     rate = SuccessRate(traces=500, rate=success, low=max(0, success - 0.05), high=min(1, success + 0.05), nines=0.3)
     return AnalysisReport(traces=500, analysed=300, steps=3000, success=rate, patterns=list(patterns))
+
+
+# ---------------------------------------------------------------- objects of the API server
+
+BEGINNING = "2025-03-01T12:00:00Z"
+NAMESPACE = "shop"
+
+
+def an_object(kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """A custom resource as a user writes it; metadata by keyword."""
+    return {
+        "apiVersion": "ninefold.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": NAMESPACE, **metadata},
+        "spec": spec,
+    }
+
+
+def a_backend_object(name: str = "traces", volume: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    volume = volume or {"persistentVolumeClaim": {"claimName": "traces"}}
+    return an_object("TraceBackend", name, {"otlp": {"volume": volume}}, **metadata)
+
+
+def an_agent_object(name: str = "support", **spec: Any) -> dict[str, Any]:
+    """An Agent in mode Client with one system prompt, a replay endpoint and the pointer `<name>-prompts`."""
+    delivery = {"mode": "Client", "configMap": f"{name}-prompts", **spec.pop("delivery", {})}
+    whole = {
+        "model": {"name": "small-1"},
+        "components": [{"name": "system", "text": SYSTEM}],
+        "traces": {"backendRef": {"name": "traces"}},
+        "success": {"score": "solved"},
+        "replay": {"endpoint": {"url": "http://support-staging/replay"}},
+        "delivery": delivery,
+        **spec,
+    }
+    return an_object("Agent", name, {key: value for key, value in whole.items() if value is not None})
+
+
+def a_policy_object(name: str = "nightly", agent: str = "support", **spec: Any) -> dict[str, Any]:
+    """A policy in mode Promote that asks nobody."""
+    return an_object("OptimizationPolicy", name, {"agentRef": {"name": agent}, "mode": "Promote", **spec})
+
+
+def a_run_object(name: str = "by-hand", policy: str = "nightly", **spec: Any) -> dict[str, Any]:
+    return an_object("OptimizationRun", name, {"policyRef": {"name": policy}, **spec})

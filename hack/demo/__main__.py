@@ -22,12 +22,13 @@ from typing import NoReturn
 
 from demo import live, show
 from demo.background import Lock, leave_running, stop
-from demo.cluster import ClusterPlace, Images, Installation, kind_is_here, make_kind
+from demo.cluster import ClusterPlace, Images, Installation, make_kind
 from demo.local import LocalPlace
 from demo.loop import NAMESPACE, Place, close_the_loop
 from harness.follow import Say
 from harness.local import LocalCluster
 from harness.prompts import mounted
+from testbed.cluster import Choice, choose_here
 from testbed.paths import REPOSITORY
 
 LIVE_SEED = 1_000
@@ -45,13 +46,14 @@ def main() -> int:
             shutil.rmtree(home, ignore_errors=True)
             return 0
         lock = Lock(home / "lock")
-        cluster = options.cluster or ("kind" if kind_is_here() else "local")
+        choice = _choice(options.cluster)
+        say(choice.sentence)
         shutil.rmtree(home / "run", ignore_errors=True)
         (home / "run").mkdir()
-        if cluster == "local":
+        if choice.kind == "local":
             _on_this_machine(lock, home / "run", options, say)
         else:
-            _in_a_cluster(home, cluster, options, say)
+            _in_a_cluster(home, choice.kind, options, say)
     except RuntimeError as error:
         print(f"The loop did not close: {error}\nLogs: {home / 'run'}", file=sys.stderr)
         return 1
@@ -59,6 +61,12 @@ def main() -> int:
         print("interrupted; nothing is left running", file=sys.stderr)
         return 130
     return 0
+
+
+def _choice(wish: str | None) -> Choice:
+    """A KUBECONFIG that happens to be set may name somebody's production: it counts only when it is asked for."""
+    named = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+    return choose_here({"CLUSTER": wish, "KUBECONFIG": named} if wish else {})
 
 
 def _end_the_last(home: Path, say: Say) -> None:

@@ -88,13 +88,6 @@ def tool(name: str) -> str:
     return shutil.which(name) or str(binaries() / name)
 
 
-def kind_is_here() -> bool:
-    """kind, and a Docker that answers."""
-    if not (shutil.which("kind") and shutil.which("docker")):
-        return False
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-
-
 def make_kind(kubeconfig: Path, images: Images, say: Say) -> Installation:
     """A kind cluster with both images in it."""
     say("creating a kind cluster")

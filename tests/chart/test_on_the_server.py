@@ -5,6 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from ninefold.api.tracebackend import VolumeSource
+from ninefold.controllers.actions import ObjectRef
+from ninefold.controllers.jobs import JobRequest, job_manifest
+from ninefold.controllers.settings import OperatorSettings, RedisAddress
 from ninefold.kube import resources
 from testbed import ControlPlane
 
@@ -71,6 +75,28 @@ def test_the_notes_name_what_was_opened(cluster: ControlPlane, helm: Helm) -> No
         assert warning in opened
 
 
+def test_an_uninstall_takes_the_operator_and_leaves_what_users_made(cluster: ControlPlane, helm: Helm) -> None:
+    server = f"--kubeconfig={cluster.kubeconfig()}"
+    backend = json.dumps(
+        {
+            "apiVersion": "ninefold.dev/v1alpha1",
+            "kind": "TraceBackend",
+            "metadata": {"name": "survivor", "namespace": "tenant-a"},
+            "spec": {"otlp": {"volume": {"configMap": {"name": "traces"}}}},
+        }
+    )
+    installed = helm("install", "n", "--take-ownership", server)
+    assert installed.returncode == 0, installed.stderr
+    upgraded = helm("upgrade", "n", server, values={"replicas": 2})
+    assert upgraded.returncode == 0, upgraded.stderr
+    cluster.kubectl("create", "--filename=-", stdin=backend)
+    cluster.kubectl("get", f"--namespace={NAMESPACE}", "deployment/n-ninefold", "poddisruptionbudget/n-ninefold")
+    removed = helm("uninstall", "n", server)
+    assert removed.returncode == 0, removed.stderr
+    assert cluster.kubectl("get", f"--namespace={NAMESPACE}", "deployments", "--output=name").stdout == ""
+    assert cluster.kubectl("get", "nftb", "survivor", "--namespace=tenant-a", "--output=name").stdout
+
+
 def test_its_pods_pass_the_restricted_standard(cluster: ControlPlane, render: Render) -> None:
     for manifest in of_kind(render(), "Deployment"):
         template = manifest["spec"]["template"]
@@ -78,6 +104,30 @@ def test_its_pods_pass_the_restricted_standard(cluster: ControlPlane, render: Re
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": template["spec"] | account}
         stdin = json.dumps(pod)
         cluster.kubectl(f"--namespace={NAMESPACE}", "create", "--dry-run=server", "--filename=-", stdin=stdin)
+
+
+SOURCES: dict[str, Manifest] = {
+    "a claim": {"persistentVolumeClaim": {"claimName": "traces"}},
+    "a ConfigMap": {"configMap": {"name": "traces"}},
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_pods_of_jobs_pass_the_restricted_standard_too(source: Manifest, cluster: ControlPlane) -> None:
+    request = JobRequest(
+        owner=ObjectRef("ninefold.dev/v1alpha1", "TraceBackend", NAMESPACE, "traces", "uid"),
+        stage="probe",
+        attempt=1,
+        args=("probe",),
+        artifact="key",
+        inputs="inputs",
+        image="ninefold/jobs:0.1.0",
+        labels={},
+        traces=VolumeSource.model_validate(source),
+    )
+    job = job_manifest(request, OperatorSettings(job_image="unused", redis=RedisAddress(url="redis://host")))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": job["spec"]["template"]["spec"]}
+    cluster.kubectl(f"--namespace={NAMESPACE}", "create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod))
 
 
 READ = ("get", "list", "watch")

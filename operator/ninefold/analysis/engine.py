@@ -42,6 +42,11 @@ class Engine:
         table = f"{self._database}.{name}"
         self._session.query(f"CREATE OR REPLACE TABLE {table} ENGINE = Memory AS SELECT * FROM Python(rows)")  # noqa: S608
 
+    def derive(self, name: str, sql: str) -> None:
+        """Make a table of what a statement gives, for several others to read."""
+        self._session.query(f"USE {self._database}")
+        self._session.query(f"CREATE OR REPLACE TABLE {name} ENGINE = Memory AS {sql}")
+
     def query(self, sql: str) -> list[Row]:
         """Rows of a statement over the loaded tables."""
         self._session.query(f"USE {self._database}")

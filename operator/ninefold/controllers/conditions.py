@@ -75,6 +75,11 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 pattern`, `3 patterns`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def merged(before: Sequence[Condition], verdicts: Iterable[Verdict], generation: int, now: datetime) -> list[Condition]:
     """The conditions after the verdicts, by type. Conditions that no verdict is about stay as they are."""
     found = {condition.type: condition for condition in before}

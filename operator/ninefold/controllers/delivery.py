@@ -5,7 +5,7 @@ process may die after each write: a version before the ledger that names it, the
 is stable) before labels and pointer, which follow from it and are derived anew by the next plan.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,6 @@ class Delivery:
     version: Version | None
     is_new: bool
     known: Adopted
-    promoted: Run | None
 
 
 def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iterable[Run]) -> Delivery:
@@ -65,11 +64,11 @@ def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iter
     spec = agent.spec
     known = adopt(there.versions, read_ledger(there.ledger), agent.name)
     ledger = known.ledger
-    unpinned = _serve(agent, known, ledger, baseline, pin=None)
+    unpinned = _serve(agent, known.versions, ledger, baseline, pin=None)
     run = next((run for run in runs if _is_promotable(run, agent, known, ledger, unpinned)), None)
     if run is not None and run.status.candidate is not None and run.status.candidate.version is not None:
         ledger = ledger.promoted(run.status.candidate.version)
-    serving = _serve(agent, known, ledger, baseline, pin=spec.version)
+    serving = _serve(agent, known.versions, ledger, baseline, pin=spec.version)
     version, is_new = serving.version, serving.content is not None
     if serving.content is not None:
         number = next_number((v.number for v in known.versions.values()), ledger)
@@ -78,12 +77,17 @@ def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iter
         ledger = ledger.numbered(version.number)
         if ledger.stable is None or serving.reason == "BaselineChanged":
             ledger = ledger.promoted(version.name)
-    return Delivery(ledger, serving, version, is_new, known, run)
+        # Asked again as the next plan will: so the first status says what the second would, and no second is written.
+        after = {**known.versions, version.name: version}
+        serving = _serve(agent, after, ledger, baseline, pin=spec.version)
+    return Delivery(ledger, serving, version, is_new, known)
 
 
-def _serve(agent: Agent, known: Adopted, ledger: Ledger, baseline: VersionContent, pin: str | None) -> Serving:
+def _serve(
+    agent: Agent, versions: Mapping[str, Version], ledger: Ledger, baseline: VersionContent, pin: str | None
+) -> Serving:
     return serve(
-        known.versions,
+        versions,
         ledger,
         baseline,
         pin=pin,

@@ -6,12 +6,14 @@ next plan sees the same transition and tells it under the same key, which is the
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ninefold.api.base import Condition, Model
 from ninefold.controllers.actions import Action, ApplyStatus, Emit, ObjectRef, Plan
 from ninefold.controllers.conditions import READY, RECONCILING, STALLED, Verdict, clip, find, merged
 from ninefold.controllers.objects import Resource, SpecT, StatusT
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 _MAX_EVENT = 1024
 """The API server's bound of an event's note."""
@@ -67,21 +69,32 @@ def _events(ref: ObjectRef, before: list[Condition], after: list[Condition]) -> 
         old = find(before, condition.type)
         if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        since = old.last_transition_time if old is not None else "first"
         told.append(
             Emit(
                 ref,
                 _event_type(condition),
                 condition.reason,
                 clip(f"{condition.type}: {condition.message}", _MAX_EVENT),
-                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{since}",
+                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{_since(old, before)}",
             )
         )
     return told
 
 
+def _since(old: Condition | None, before: list[Condition]) -> str:
+    """What tells a transition from the same one on another day. Stalled comes and goes as a whole; Ready stays."""
+    last = old or find(before, READY)
+    return last.last_transition_time if last is not None else "first"
+
+
 def _event_type(condition: Condition) -> Literal["Normal", "Warning"]:
     return "Warning" if condition.type == STALLED or condition.reason in WARNINGS else "Normal"
+
+
+def rounded(figures: AnyModel) -> AnyModel:
+    """Figures for a status: four digits are more than the sample supports, and a table stays readable."""
+    floats = {name: round(value, 4) for name, value in figures if isinstance(value, float)}
+    return figures.model_copy(update=floats)
 
 
 WARNINGS = frozenset({"Failed", "ArtifactForged", "PolicyConflict", "TamperedVersion"})

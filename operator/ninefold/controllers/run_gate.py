@@ -11,7 +11,7 @@ from ninefold.api.run import Figures
 from ninefold.controllers.actions import Action, Create, Replace
 from ninefold.controllers.conditions import Verdict, reconciling, true
 from ninefold.controllers.delivery import owner_for, with_content
-from ninefold.controllers.outcome import Outcome
+from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot
 from ninefold.controllers.run_stages import is_absent, start, taken
@@ -92,7 +92,7 @@ def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figure
     before = s.run.status.figures
     calls = (before.replay_calls or 0) + report.calls_paid
     update = {"traces": before.traces, "success": before.success, "replay_calls": calls}
-    return result.figures.model_copy(update=update)
+    return rounded(result.figures.model_copy(update=update))
 
 
 def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:
@@ -134,8 +134,9 @@ def _passed(
 
 def _suggestion(s: RunSnapshot, version: Version, result: GateResult) -> str:
     assert s.agent is not None
+    name = configmap_name(s.agent.name, version.name)
     return (
-        f"{version.name} is proved ({result.verdicts[-1].message}) and stands in the ConfigMap "
-        f"{configmap_name(s.agent.name, version.name)}: take its edits into Git with "
-        f"`ninefold export {s.agent.name} {version.name}`, or set spec.version of the Agent to {version.name}"
+        f"{version.name} is proved ({result.verdicts[-1].message}) and stands in the ConfigMap {name}: take its edits "
+        f"into Git with `kubectl get configmap {name} -o yaml | ninefold export -`, serve it with spec.version "
+        f"{version.name} of the Agent, or set spec.mode of the policy to Promote"
     )

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from ninefold.api.artifacts import BASELINE, AnalysisReport, Pattern, ProposalSet, ReplayReport
 from ninefold.api.run import CandidateStatus, PatternSummary
-from ninefold.controllers.conditions import clip, false, reconciling, true
-from ninefold.controllers.outcome import Outcome
+from ninefold.controllers.conditions import clip, counted, false, reconciling, true
+from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot, stage_status
 from ninefold.controllers.run_stages import PHASE, taken
@@ -24,11 +24,12 @@ def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
     if s.stage is None or not isinstance(report := s.stage.result, AnalysisReport):
         return None
     found = true(TRACES_ANALYZED, "Analyzed", _analysis_sentence(report))
+    success = rounded(report.success)
     status = {
         "stages": taken(s, s.stage),
         "patterns": [_summary(pattern) for pattern in report.patterns[:SHOWN_PATTERNS]],
-        "success": report.success,
-        "figures": s.run.status.figures.model_copy(update={"traces": report.traces, "success": report.success.rate}),
+        "success": success,
+        "figures": s.run.status.figures.model_copy(update={"traces": report.traces, "success": success.rate}),
     }
     if not report.patterns:
         none = f"no pattern in {report.analysed} analysed traces costs enough to be told from chance"
@@ -36,7 +37,7 @@ def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
         return end(s, now, "NotImproved", none, verdicts=(found, unproposed), status=status)
     if (lack := _too_few_cases(s, report)) is not None:
         return end(s, now, "Inconclusive", lack, verdicts=(found,), status=status)
-    return Outcome((found, *reconciling(PHASE["propose"], f"{len(report.patterns)} patterns were found")), status)
+    return Outcome((found, *reconciling(PHASE["propose"], f"{counted(len(report.patterns), 'pattern')} found")), status)
 
 
 def _analysis_sentence(report: AnalysisReport) -> str:
@@ -44,8 +45,8 @@ def _analysis_sentence(report: AnalysisReport) -> str:
     left_out = ", ".join(f"{count} {why}" for why, count in sorted(report.losses.items()) if count)
     return (
         f"{report.traces} traces ({report.analysed} analysed, {report.steps} steps), success {success.rate:.3f} "
-        f"({success.low:.3f}-{success.high:.3f}), {len(report.patterns)} patterns"
-        + (f", {len(report.unidentified)} contrasts without enough support" if report.unidentified else "")
+        f"({success.low:.3f}-{success.high:.3f}), {counted(len(report.patterns), 'pattern')}"
+        + (f", {counted(len(report.unidentified), 'contrast')} without enough support" if report.unidentified else "")
         + (f"; left out: {left_out}" if left_out else "")
     )
 
@@ -87,20 +88,20 @@ def proposed(s: RunSnapshot, now: datetime) -> Outcome | None:
         return None
     assert s.inputs is not None and s.inputs.value is not None
     status = {"stages": taken(s, s.stage)}
-    turned_down = f"; {len(found.refused)} edits were refused" if found.refused else ""
+    turned_down = f"; {counted(len(found.refused), 'edit')} refused" if found.refused else ""
     if not found.candidates:
         message = f"no edit answers the patterns{turned_down}"
         none = false(CANDIDATES_PROPOSED, "NoProposals", message)
         return end(s, now, "NotImproved", message, verdicts=(none,), status=status)
+    candidates = counted(len(found.candidates), "candidate")
     listed = "; ".join(f"{candidate.id}: {candidate.summary}" for candidate in found.candidates)
-    there = true(CANDIDATES_PROPOSED, "Proposed", f"{len(found.candidates)} candidates{turned_down}: {listed}")
+    there = true(CANDIDATES_PROPOSED, "Proposed", f"{candidates}{turned_down}: {listed}")
     if s.inputs.value.agent.replay is None:
-        message = f"{len(found.candidates)} candidates, but the Agent has no spec.replay: nothing can be proved"
+        message = f"{candidates}, but the Agent has no spec.replay: nothing can be proved"
         return end(s, now, "NotImproved", message, verdicts=(there,), status=status)
     if (changed := _frozen_is_gone(s, found)) is not None:
         return fail(s, now, "ArtifactLost", changed, verdicts=(there,))
-    message = f"{len(found.candidates)} candidates are raced"
-    return Outcome((there, *reconciling(PHASE["replay-selection"], message)), status)
+    return Outcome((there, *reconciling(PHASE["replay-selection"], f"{candidates} to be raced")), status)
 
 
 def _frozen_is_gone(s: RunSnapshot, found: ProposalSet) -> str | None:

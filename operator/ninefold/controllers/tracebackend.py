@@ -16,7 +16,7 @@ from ninefold.api.policy import Jobs
 from ninefold.api.tracebackend import Capabilities
 from ninefold.controllers.actions import Action, Create, Delete, Manifest, Plan
 from ninefold.controllers.artifacts import Refused, read_artifact
-from ninefold.controllers.conditions import STALLED, find, ready, reconciling, stalled
+from ninefold.controllers.conditions import STALLED, counted, find, ready, reconciling, stalled
 from ninefold.controllers.jobs import (
     JobRequest,
     artifact_key,
@@ -214,8 +214,8 @@ def _probed(s: TraceBackendSnapshot, at: datetime) -> dict[str, Any]:
 
 def _sentence(found: Capabilities) -> str:
     scores = f"scores: {', '.join(found.scores)}" if found.scores else "no scores"
-    unread = f", {found.malformed} lines could not be read" if found.malformed else ""
-    return f"{found.files} files, {found.traces} traces, {scores}{unread}"
+    unread = f", {counted(found.malformed, 'line')} could not be read" if found.malformed else ""
+    return f"{counted(found.files, 'file')}, {counted(found.traces, 'trace')}, {scores}{unread}"
 
 
 def _deletions(s: TraceBackendSnapshot, keep_job: str | None) -> tuple[Action, ...]:

@@ -1,8 +1,10 @@
 """Backends to one table of steps. `open_backend` reads any source; `collect` makes the `StepTable` of one agent."""
 
-from ninefold.traces.backend import Backend, TracesProblem, Window, open_backend
+from ninefold.traces.backend import Backend, Window, open_backend
 from ninefold.traces.buckets import bucket_of
+from ninefold.traces.checks import check
 from ninefold.traces.errors import signature_of
+from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "TracesProblem",
     "Window",
     "bucket_of",
+    "check",
     "collect",
     "open_backend",
     "signature_of",

@@ -5,7 +5,7 @@ outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 from ninefold.traces.model import TraceRecord
+from ninefold.traces.problem import TracesProblem
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ class Window:
         return self.start <= moment < self.end
 
 
+def within(window: Window, records: Iterable[TraceRecord], losses: Counter[str]) -> Iterator[TraceRecord]:
+    """The traces of a window; the others count as `outside_window`."""
+    for record in records:
+        if window.holds(record.start_ts):
+            yield record
+        else:
+            losses["outside_window"] += 1
+
+
 class Backend(Protocol):
     """A source of traces.
 
@@ -47,15 +57,6 @@ class Backend(Protocol):
     def read(self, window: Window) -> Iterator[TraceRecord]:
         """Every trace of the window once, whole, its steps in order. Memory is bounded by a part of the input."""
         ...
-
-
-class TracesProblem(Exception):
-    """The traces cannot be used as the spec says. `reason` is a CamelCase word; the message says what to change."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 def open_backend(spec: TraceBackendSpec, root: Path) -> Backend:

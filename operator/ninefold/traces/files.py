@@ -6,8 +6,9 @@ dots of its own is tried first. Rows of one trace share the trace's id and may s
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ import pyarrow.parquet as pq
 from ninefold.api.tracebackend import Capabilities, FilesSource
 from ninefold.traces import genai
 from ninefold.traces.assemble import assemble
-from ninefold.traces.backend import Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import Score, Span, StepKind, TraceRecord
-from ninefold.traces.paths import decode, find_files, lines
-from ninefold.traces.probe import capabilities
+from ninefold.traces.paths import decode, lines, require_files
+from ninefold.traces.probe import PROBE_ROWS, capabilities
 from ninefold.traces.spool import by_trace
 
 _EXPANSION = 8
@@ -40,24 +41,19 @@ class MappedFiles:
         self._source, self._map, self._root = source, source.mapping, root
 
     def probe(self) -> Capabilities:
-        files = find_files(self._root, self._source.path, self.losses)
-        return capabilities(files, self._records(files), self.losses)
+        files = require_files(self._root, self._source.path, self.losses)
+        return capabilities(files, self._assembled(islice(self._rows(files), PROBE_ROWS), 0), self.losses)
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(find_files(self._root, self._source.path, self.losses), window)
-
-    def _records(self, files: list[Path], window: Window | None = None) -> Iterator[TraceRecord]:
+        files = require_files(self._root, self._source.path, self.losses)
         packed = self._source.format == "parquet"
         size = sum(p.stat().st_size * (_EXPANSION if packed or p.suffix == ".gz" else 1) for p in files)
-        for group in by_trace(self._rows(files), size, self.losses):
-            spans = [s for s in (self._span(r) for r in group) if s]
-            if not spans:
-                continue
-            record = assemble(spans, self.losses)
-            if window is None or window.holds(record.start_ts):
-                yield record
-            else:
-                self.losses["outside_window"] += 1
+        yield from within(window, self._assembled(self._rows(files), size), self.losses)
+
+    def _assembled(self, rows: Iterable[tuple[str, Row]], size: int) -> Iterator[TraceRecord]:
+        for group in by_trace(rows, size, self.losses):
+            if spans := [s for s in (self._span(r) for r in group) if s]:
+                yield assemble(spans, self.losses)
 
     def _rows(self, files: list[Path]) -> Iterator[tuple[str, Row]]:
         for n, path in enumerate(files):

@@ -8,6 +8,7 @@ is read too. The spans of one trace may stand in any line of any file.
 import base64
 import binascii
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Any
 from ninefold.api.tracebackend import Capabilities, OtlpSource
 from ninefold.traces import genai
 from ninefold.traces.assemble import assemble
-from ninefold.traces.backend import Window
+from ninefold.traces.backend import Window, within
 from ninefold.traces.model import Score, Span, TraceRecord
-from ninefold.traces.paths import decode, find_files, lines
-from ninefold.traces.probe import capabilities
+from ninefold.traces.paths import decode, lines, require_files
+from ninefold.traces.probe import PROBE_BYTES, capabilities
 from ninefold.traces.spool import by_trace
 
 _GZIP_RATIO = 12
@@ -36,27 +37,26 @@ class OtlpFiles:
         self._source, self._root = source, root
 
     def probe(self) -> Capabilities:
-        files = find_files(self._root, self._source.path, self.losses)
-        return capabilities(files, self._records(files), self.losses)
+        files = require_files(self._root, self._source.path, self.losses)
+        return capabilities(files, self._assembled(self._spans(files, PROBE_BYTES), 0), self.losses)
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        yield from self._records(find_files(self._root, self._source.path, self.losses), window)
-
-    def _records(self, files: list[Path], window: Window | None = None) -> Iterator[TraceRecord]:
+        files = require_files(self._root, self._source.path, self.losses)
         size = sum(p.stat().st_size * (_GZIP_RATIO if p.suffix == ".gz" else 1) for p in files)
-        for group in by_trace(self._spans(files), size, self.losses):
-            record = assemble([self._span(r) for r in group], self.losses)
-            if window is None or window.holds(record.start_ts):
-                yield record
-            else:
-                self.losses["outside_window"] += 1
+        yield from within(window, self._assembled(self._spans(files), size), self.losses)
 
-    def _spans(self, files: Iterable[Path]) -> Iterator[tuple[str, _Dict]]:
+    def _assembled(self, spans: Iterable[tuple[str, _Dict]], size: int) -> Iterator[TraceRecord]:
+        for group in by_trace(spans, size, self.losses):
+            yield assemble([self._span(r) for r in group], self.losses)
+
+    def _spans(self, files: Iterable[Path], most: float = math.inf) -> Iterator[tuple[str, _Dict]]:
+        """Spans of the files, of at most so many bytes of lines."""
         for path in files:
             for line in lines(path, self.losses):
+                if (most := most - len(line)) < 0:
+                    return
                 try:
-                    request = json.loads(decode(line, self.losses))
-                    found = list(_unpack(request))
+                    found = list(_unpack(json.loads(decode(line, self.losses))))
                 except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
                     self.losses["malformed_lines"] += 1
                     continue

@@ -10,8 +10,11 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
+
+from ninefold.traces.problem import TracesProblem
 
 MAX_LINE = 64 * 2**20
 """Bytes. A span with a long history is a few MB; one line above this would take memory that others need."""
@@ -40,6 +43,18 @@ def find_files(root: Path, pattern: str, losses: Counter[str]) -> list[Path]:
             elif real.is_file():
                 found.setdefault(real)
     return list(found)
+
+
+def require_files(root: Path, pattern: str, losses: Counter[str]) -> list[Path]:
+    """As `find_files`; TracesProblem when nothing matches, with names that are there instead."""
+    if found := find_files(root, pattern, losses):
+        return found
+    there = [str(p.relative_to(root.resolve())) for p in islice(find_files(root, "", Counter()), 5)]
+    raise TracesProblem(
+        "NoFiles",
+        f"no file of the volume matches path {pattern!r}: "
+        + (f"it holds {', '.join(there)}" if there else "the volume is empty"),
+    )
 
 
 def _walk(start: Path) -> Iterator[Path]:

@@ -2,24 +2,24 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 
 from ninefold.api.tracebackend import Capabilities
 from ninefold.traces.model import TraceRecord
 
-MAX_TRACES = 5_000
-"""Traces that a probe looks at."""
+PROBE_BYTES = 32 * 2**20
+PROBE_ROWS = 20_000
+"""Of lines, or of mapped rows, that a probe looks at: it runs often and only says what is there."""
 _MALFORMED = ("malformed_lines", "malformed_rows", "oversized_lines", "unreadable_files")
 
 
 def capabilities(files: list[Path], records: Iterable[TraceRecord], losses: Counter[str]) -> Capabilities:
-    """Names seen in the first MAX_TRACES traces, most frequent first, cut to what a status may carry."""
+    """Names seen in these traces, most frequent first, cut to what a status may carry."""
     agents: Counter[str] = Counter()
     scores: Counter[str] = Counter()
     keys: Counter[str] = Counter()
     traces = 0
-    for record in islice(records, MAX_TRACES):
+    for record in records:
         traces += 1
         agents.update([record.agent] if record.agent else [])
         scores.update({s.name for s in record.scores})

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from ninefold.api import crds
+from ninefold.cli.verbs import app
+from ninefold.controllers.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -83,3 +85,22 @@ def test_a_field_that_is_not_there_would_be_found() -> None:
     schema = crds.schema_of(KINDS["Agent"].spec)
     assert unknown({"model": {"name": "m", "temperature": 1}}, schema, "spec") == ["spec.model.temperature"]
     assert unknown({"edits": [{"when": {"any": "key"}}]}, schema, "spec") == []
+
+
+METRIC = re.compile(r"`(ninefold_[a-z_]+)`")
+VERB = re.compile(r"(?:^|\| )(?:kubectl )?ninefold ([a-z]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_is_one_that_is_served(page: Path) -> None:
+    metrics = Metrics()
+    metrics.watch_agents(list)
+    served = set(re.findall(r"^# TYPE (\S+)", metrics.text().decode(), re.MULTILINE))
+    assert set(METRIC.findall(page.read_text())) - served == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_shows_is_there(page: Path) -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    shown = {verb for block in blocks(page, "") + blocks(page, "sh") for verb in VERB.findall(block)}
+    assert shown - known == set()
