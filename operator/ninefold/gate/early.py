@@ -3,8 +3,8 @@
 The betting sequence may be looked at after every cluster, so a proof that stands now is a proof. The exact McNemar test
 may not: it looks once. Three things more are waited for. All other checks must pass. Every intent that would come to
 the pairs from which on it can block must have them, for a harm that is not looked for is not found. And `EARLIEST` of
-the clusters must have been run: the bound is valid at any look, but the *estimate* of a replay that stops at a lucky moment
-flatters (measured in hack/bench/optimizers: +15 points when 40 of 280 cases were enough).
+the clusters must have been run: the bound is valid at any look, but the *estimate* of a replay that stops at a lucky
+moment flatters (measured in hack/bench/optimizers: +15 points when 40 of 280 cases were enough).
 """
 
 from collections import Counter

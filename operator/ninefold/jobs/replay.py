@@ -16,13 +16,14 @@ from ninefold.api.artifacts import (
     ProposalSet,
     ReplayReport,
     ReplayRow,
+    is_composed,
 )
 from ninefold.api.base import parse_duration
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import Buyer, Endpoint, ReplayFailure, Runner, Tournament, extended, in_order, plan_of, prove
-from ninefold.store import Budget
+from ninefold.store import ArtifactError, Budget
 from ninefold.versions import VersionError, check_delivery, content_hash, largest_prompt
 
 log = logging.getLogger(__name__)
@@ -202,9 +203,8 @@ async def _frozen(ctx: JobContext, proposals: ProposalSet) -> Candidate:
     JobFailure when nothing has its id and hash.
     """
     known = list(proposals.candidates)
-    if SELECTION in ctx.upstream:
-        made = (await ctx.upstream_artifact(SELECTION, ReplayReport)).candidate
-        known = [made, *known] if made is not None else known
+    made = await _made_by_the_race(ctx)
+    known = [made, *known] if made is not None else known
     for candidate in known:
         found = content_hash(extended(ctx.run.baseline, candidate.edits))
         if candidate.id == ctx.candidate and found == ctx.candidate_hash:
@@ -215,3 +215,15 @@ async def _frozen(ctx: JobContext, proposals: ProposalSet) -> Candidate:
         f"sealed cases stay closed; start another run",
         permanent=True,
     )
+
+
+async def _made_by_the_race(ctx: JobContext) -> Candidate | None:
+    """The race's winner with its receipts. A loss matters only when nobody else has proposed the candidate."""
+    if SELECTION not in ctx.upstream:
+        return None
+    try:
+        return (await ctx.upstream_artifact(SELECTION, ReplayReport)).candidate
+    except ArtifactError:
+        if is_composed(ctx.candidate or ""):
+            raise
+        return None

@@ -31,6 +31,12 @@ class Evidence:
         described = {name.removeprefix("tool.") for name in self.stable.components if name.startswith("tool.")}
         return frozenset(name for name in called | described if is_identifier(name))
 
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """What the report quotes of traces: examples of calls, and errors."""
+        examples = [p.decision.better_example for p in self.report.patterns if p.decision.better_example]
+        return (*examples, *(error for p in self.report.patterns for error in p.errors))
+
 
 @dataclass(frozen=True)
 class Proposal:
