@@ -141,6 +141,20 @@ async def test_a_cancelled_run_ends_its_jobs():
     assert any(job["metadata"]["name"].startswith("nightly-g1-analyze") for job in world.cluster.all("Job"))
 
 
+async def test_a_cancel_comes_too_late_once_the_agent_promotes():
+    world = a_world()
+    world.cluster.moments = moments = []
+    await world.settle()
+    booked = next(m for m in reversed(moments) if served(m)[0].startswith("v1-"))
+    assert ledger(booked)["stable"] == f"v2-{BETTER}", "the ledger comes before the pointer"
+    world.cluster = booked
+    booked.edit(RUN, "nightly-g1", cancel=True)
+    await world.look_at(RUN, "nightly-g1")
+    assert end_of(booked) == ("", "")
+    await world.wake()
+    assert end_of(booked) == ("True", "Promoted")
+
+
 async def test_a_run_by_hand_waits_for_the_run_under_way():
     world = a_world(Jobs(analyze=None))
     await world.settle()

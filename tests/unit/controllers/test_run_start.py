@@ -5,7 +5,8 @@ import json
 
 from builders import a_backend_object, a_policy_object, a_run_object, an_agent_object
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import SETTINGS, World, a_pod
+from unit.controllers.simulated_jobs import a_pod
+from unit.controllers.simulated_operator import SETTINGS, World
 from unit.controllers.worlds import a_world, end_of, needing_approval, served
 
 from ninefold.api.artifacts import sha256
@@ -121,6 +122,26 @@ async def test_a_backend_that_is_deleted_in_mid_run_is_no_longer_needed():
     world.behave = Jobs()
     await world.wake()
     assert end_of(world.cluster) == ("True", "Promoted")
+
+
+async def test_what_the_api_server_refuses_to_take_is_told_until_it_gets_through():
+    world = await under_way()
+    key = next(key for key in world.all_keys() if key.kind == RUN)
+    sentence = "the API server refused to create Job shop/x (403 Forbidden): exceeded quota: small"
+    plan = await world.controllers[RUN].refused(world.cluster, key, sentence, world.cluster.now)
+    for action in plan.actions:
+        await world.cluster.perform(action)
+    assert world.cluster.condition(RUN, "nightly-g1", "Stalled") == ("True", "WriteRefused", sentence)
+    world.behave = Jobs()
+    await world.wake()
+    assert world.cluster.condition(RUN, "nightly-g1", "Stalled") is None
+    assert end_of(world.cluster) == ("True", "Promoted")
+
+
+async def test_what_waits_to_start_is_pending():
+    world = a_world(Jobs(probe=None))
+    await world.settle()
+    assert world.cluster.one(RUN, "nightly-g1")["status"]["phase"] == "Pending"
 
 
 async def test_a_run_waits_for_the_first_probe_and_is_stalled_by_a_stalled_backend():

@@ -7,7 +7,8 @@ import json
 import pytest
 from builders import a_backend_object
 from unit.controllers.behaviours import FOUND, Jobs
-from unit.controllers.simulated import SETTINGS, World, a_pod, environment
+from unit.controllers.simulated_jobs import a_pod, environment
+from unit.controllers.simulated_operator import SETTINGS, World
 
 from ninefold.api.artifacts import JobError, ProbeReport
 
