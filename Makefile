@@ -91,6 +91,10 @@ recorded: servers ## Optimize a recorded agent (DATA=../shared SEED=0 | SEED=0,1
 bench: $(INSTALLED) ## What the gate lets through and what it finds, by simulation
 	@$(PYTHON) -m bench.gate
 
+.PHONY: bench-optimizers
+bench-optimizers: $(INSTALLED) ## Our loop beside GEPA and random search on a planted agent, calls and scores
+	@$(PYTHON) -m bench.optimizers
+
 .PHONY: clean
 clean: ## End what is still running and remove what was made (but .venv and the cache of servers)
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m demo --stop; $(PYTHON) -m testbed down; fi

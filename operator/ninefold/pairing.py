@@ -60,8 +60,11 @@ class Sample:
 Pair = tuple[Outcome, Outcome]
 
 
-def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE) -> Sample:
-    """Pairs of `arm` against `reference`, by cluster in the order of the clusters' hashes."""
+def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE, planned: int | None = None) -> Sample:
+    """Pairs of `arm` against `reference`, by cluster in the order of the clusters' hashes.
+
+    `planned`: clusters that were to be replayed, where a replay may have stopped early; else those of the rows.
+    """
     rows = list(rows)
     clusters = _clusters(rows, arm, reference)
     pairs = [pair for cluster in clusters for pair in cluster]
@@ -71,7 +74,7 @@ def paired(rows: Iterable[ReplayRow], arm: str, reference: str = BASELINE) -> Sa
     return Sample(
         arm=arm,
         replayed=len(rows),
-        planned=len({row.cluster for row in rows}),
+        planned=planned or len({row.cluster for row in rows}),
         pairs=len(pairs),
         means=cluster_means(rows, arm, reference, success),
         reference=_mean([fmean(success(theirs) for _, theirs in cluster) for cluster in clusters]),
@@ -106,12 +109,25 @@ def _clusters(rows: Iterable[ReplayRow], arm: str, reference: str) -> list[list[
         ours, theirs = row.outcomes.get(arm, UNKNOWN), row.outcomes.get(reference, UNKNOWN)
         if ours.success is not None and theirs.success is not None:
             clusters[row.cluster].append((ours, theirs))
-    return [clusters[name] for name in sorted(clusters, key=_hash)]
+    return [clusters[name] for name in sorted(clusters, key=cluster_order)]
 
 
-def _hash(name: str) -> str:
+def cluster_order(name: str) -> str:
+    """The key by which clusters are sorted: a hash of the name."""
     return sha256(name.encode("utf-8", "surrogatepass"))
 
 
 def _mean(rates: list[float]) -> float:
     return fmean(rates) if rates else 0.0
+
+
+def strict(row: ReplayRow) -> ReplayRow:
+    """The row with unknown outcomes as failures, where the baseline has an outcome.
+
+    For choosing, not for proving: a candidate whose prompts are refused shall not win by the cases that remain.
+    """
+    baseline = row.outcomes.get(BASELINE)
+    if baseline is None or baseline.success is None:
+        return row
+    lost = {arm: Outcome(success=False, error=o.error) for arm, o in row.outcomes.items() if o.success is None}
+    return row.model_copy(update={"outcomes": {**row.outcomes, **lost}})

@@ -19,7 +19,7 @@ from ninefold.api.base import (
     Url,
     VersionName,
 )
-from ninefold.api.edits import ComponentName, Edit
+from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
 
 
 class AgentModel(Model):
@@ -132,7 +132,7 @@ class AgentSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = Field(description="The prompt texts that Git owns.")
-    edits: Annotated[list[Edit], Field(max_length=64)] = Field(
+    edits: Annotated[list[Edit], Field(max_length=MAX_EDITS)] = Field(
         default_factory=list, description="Edits that Git has taken in, in order; part of the baseline."
     )
     traces: AgentTraces = Field(description="Which traces are this agent's.")

@@ -207,6 +207,11 @@ class Candidate(Model):
     proposer: str
 
 
+def is_composed(candidate_id: str) -> bool:
+    """Whether the race has made this candidate of proposed ones: their ids are DNS labels, and its own is none."""
+    return ":" in candidate_id or "+" in candidate_id
+
+
 class ProposalSet(Artifact):
     kind: ClassVar[str] = "proposals"
     candidates: list[Candidate] = Field(default_factory=list)
@@ -233,6 +238,11 @@ class Outcome(Model):
     error_steps: int = Field(0, description="Steps that ended in an error.")
     tokens: int = Field(0, description="Prompt and completion tokens, as the endpoint reports them.")
     error: str | None = None
+    sketch: list[int] = Field(
+        default_factory=list,
+        max_length=16,
+        description="The smallest hashes of the final output's word pairs: outputs can be compared, not read.",
+    )
 
 
 class ReplayRow(Model):
@@ -244,6 +254,26 @@ class ReplayRow(Model):
     outcomes: dict[str, Outcome] = Field(description="By arm: baseline, candidate id, control:null, control:wrong-key.")
 
 
+class Agreement(Model):
+    """A judge against recorded outcomes on the outputs of one arm."""
+
+    good: int = Field(ge=0, description="Outputs of recorded successes that it judged.")
+    bad: int = Field(ge=0, description="Outputs of recorded failures that it judged.")
+    missing: int = Field(0, ge=0, description="Outputs for which it had no verdict.")
+    sensitivity_low: float = Field(ge=0, le=1, description="Lower bound of the share of good ones that it passes.")
+    specificity_low: float = Field(ge=0, le=1, description="Lower bound of the share of bad ones that it fails.")
+
+
+class JudgeReport(Model):
+    """What a judge showed in this session, before its verdicts count."""
+
+    judge: str
+    baseline: Agreement
+    candidate: Agreement
+    canaries_shown: dict[str, int] = Field(description="By kind: answers that must not pass.")
+    canaries_passed: dict[str, int] = Field(description="By kind: those that it let through.")
+
+
 class ReplayReport(Artifact):
     kind: ClassVar[str] = "replay"
     bucket: Literal["selection", "sealed"]
@@ -251,7 +281,20 @@ class ReplayReport(Artifact):
     rows: list[ReplayRow]
     winner: str | None = Field(None, description="selection: id of the candidate that goes to the gate, if any.")
     why: str | None = Field(None, description="selection: why this winner or none, as a sentence with figures.")
+    candidate: Candidate | None = Field(
+        None, description="The winner (selection) or frozen candidate (sealed) itself, with measured receipts."
+    )
+    removals: list[str] = Field(
+        default_factory=list, description="selection: lines of the stable version that no longer pay, as sentences."
+    )
     prompt_tokens: dict[str, int] = Field(default_factory=dict, description="Largest rendered prompt, by arm.")
     calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")
     calls_cached: int = Field(0, ge=0, description="Answers that had been paid before.")
     stopped: str | None = Field(None, description="Why it stopped early, such as the budget.")
+    judge: JudgeReport | None = Field(None, description="Of the judge that gave the outcomes. Absent: recorded scores.")
+    planned_clusters: int | None = Field(
+        None, ge=1, description="sealed: clusters that would have been run; fixed before the first, for the stakes."
+    )
+    planned_by_intent: dict[str, int] = Field(
+        default_factory=dict, description="sealed: the clusters among them, by intent."
+    )

@@ -18,6 +18,19 @@ EditKind = Literal["Refine", "InjectContext", "Tool", "Fallback", "Example"]
 When = Annotated[dict[MetadataKey, Annotated[str, Field(max_length=512)]], Field(max_length=4)]
 
 
+MAX_EDITS = 64
+"""Edits of a version, and of the Agent's `spec.edits`, so that Git can take a version in."""
+
+
+class Effect(Model):
+    """What leaving a line out costs: success with it minus success without it, on the cases where it applies."""
+
+    estimate: float = Field(ge=-1, le=1, description="Mean over clusters of the paired difference.")
+    low: float = Field(ge=-1, le=1, description="Lower end of its 95 % interval.")
+    high: float = Field(ge=-1, le=1, description="Upper end.")
+    cases: int = Field(ge=0, description="Cases that were run with and without it.")
+
+
 class Receipt(Model):
     """What an edit answers and what it is worth: the evidence that a reviewer reads beside the diff."""
 
@@ -29,6 +42,7 @@ class Receipt(Model):
     proposer: ShortText | None = Field(None, description="What wrote the edit: deterministic, reflection or gepa.")
     predicted_gain: float | None = Field(None, description="Success rate that analysis expects from it, 0..1.")
     tokens: int | None = Field(None, ge=0, description="Prompt tokens that the edit costs where it applies.")
+    effect: Effect | None = Field(None, description="What replay measured when the edit was left out.")
 
 
 class Edit(Model):

@@ -15,7 +15,7 @@ from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot
 from ninefold.controllers.run_stages import is_absent, start, taken
-from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions
+from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions, winner_of
 from ninefold.controllers.runfacts import REPLAYED
 from ninefold.gate import GateInput, GateResult, alpha_of, evaluate
 from ninefold.versions import (
@@ -45,7 +45,11 @@ def begin(s: RunSnapshot, now: datetime) -> Outcome | None:
         ledger, _ = ledger.open_sealed(s.run.uid, candidate.hash, alpha_of(_alpha(s), cycle))
     except SealedAlreadyOpened as error:
         return fail(s, now, error.reason, str(error))
-    env = {"NINEFOLD_CANDIDATE": candidate.id, "NINEFOLD_CANDIDATE_HASH": candidate.hash}
+    env = {
+        "NINEFOLD_CANDIDATE": candidate.id,
+        "NINEFOLD_CANDIDATE_HASH": candidate.hash,
+        "NINEFOLD_CYCLE": str(cycle),
+    }
     return start(s, s.stage, _book(s, ledger), **env)
 
 
@@ -76,7 +80,7 @@ def proved(s: RunSnapshot, now: datetime) -> Outcome | None:
     result = evaluate(GateInput(report, frozen.id, inputs.policy.gate, cycle, inputs.agent.model.context_window))
     figures = _figures(s, result, report)
     if result.passed:
-        return _passed(s, now, result, figures, ledger)
+        return _passed(s, now, report, result=result, figures=figures, ledger=ledger)
     reason: End = "NotImproved" if result.passed is False else "Inconclusive"
     status = {"stages": taken(s, s.stage), "figures": figures}
     whole = result.verdicts[-1].message
@@ -96,11 +100,13 @@ def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:
     return (true(REPLAYED, REPLAYED, f"{len(report.rows)} sealed cases, {report.calls_paid} calls"), *gate)
 
 
-def _passed(s: RunSnapshot, now: datetime, result: GateResult, figures: Figures, ledger: Ledger) -> Outcome:
+def _passed(
+    s: RunSnapshot, now: datetime, report: ReplayReport, *, result: GateResult, figures: Figures, ledger: Ledger
+) -> Outcome:
     assert s.stage is not None and s.agent is not None and s.run.status.candidate is not None
     assert isinstance(s.proposals, ProposalSet) and s.inputs is not None and s.inputs.value is not None
     frozen = s.run.status.candidate
-    candidate = next((one for one in s.proposals.candidates if one.id == frozen.id), None)
+    candidate = winner_of(report, s.proposals, frozen.id)
     try:
         version = candidate_version(s, candidate, figures) if candidate is not None else None
         if version is None or version.hash != frozen.hash:
@@ -119,7 +125,7 @@ def _passed(s: RunSnapshot, now: datetime, result: GateResult, figures: Figures,
         "candidate": frozen.model_copy(update={"version": version.name}),
     }
     first = (*create, *_book(s, ledger.numbered(version.number)))
-    told = _told(result, s.stage.result) if isinstance(s.stage.result, ReplayReport) else ()
+    told = _told(result, report)
     if s.inputs.value.policy.mode == "Suggest":
         return end(s, now, "Suggested", _suggestion(s, version, result), verdicts=told, status=status, first=first)
     phase = reconciling("Approving", f"{version.name} is proved: {result.verdicts[-1].message}")

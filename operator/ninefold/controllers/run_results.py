@@ -7,9 +7,9 @@ from ninefold.api.run import CandidateStatus, PatternSummary
 from ninefold.controllers.conditions import clip, counted, false, reconciling, true
 from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import end, fail
-from ninefold.controllers.run_snapshot import RunSnapshot
+from ninefold.controllers.run_snapshot import RunSnapshot, stage_status
 from ninefold.controllers.run_stages import PHASE, taken
-from ninefold.controllers.run_version import NoParentError, candidate_version, refusal
+from ninefold.controllers.run_version import NoParentError, candidate_version, refusal, winner_of
 from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED
 from ninefold.gate.checks import MISSING_AT_MOST
 
@@ -107,12 +107,22 @@ def proposed(s: RunSnapshot, now: datetime) -> Outcome | None:
 def _frozen_is_gone(s: RunSnapshot, found: ProposalSet) -> str | None:
     """Proposals that were computed once more must hold the candidate for which the seal was broken."""
     frozen = s.run.status.candidate
-    if frozen is None:
+    race = stage_status(s.run, "replay-selection")
+    # One that the race has composed is not among them, as long as the race itself is there.
+    if frozen is None or (race is not None and race.result is not None and frozen.id not in _ids(found)):
         return None
     for candidate in found.candidates:
         if candidate.id == frozen.id and candidate_version(s, candidate).hash == frozen.hash:
             return None
+    return _other(frozen)
+
+
+def _other(frozen: CandidateStatus) -> str:
     return f"the frozen candidate {frozen.id} ({frozen.hash}) was lost, and came out otherwise: start another run"
+
+
+def _ids(found: ProposalSet) -> set[str]:
+    return {candidate.id for candidate in found.candidates}
 
 
 # ---------------------------------------------------------------- replay-selection
@@ -133,7 +143,7 @@ def selected(s: RunSnapshot, now: datetime) -> Outcome | None:
         return end(s, now, "Inconclusive", f"{sentence}; {report.stopped}", verdicts=(told,), status=status)
     if report.winner is None:
         return end(s, now, "NotImproved", sentence, verdicts=(true(REPLAYED, "NoWinner", sentence),), status=status)
-    return _freeze(s, now, report.winner, sentence, status)
+    return _freeze(s, now, report, sentence, status)
 
 
 def _too_much_missing(report: ReplayReport) -> str | None:
@@ -149,9 +159,9 @@ def _too_much_missing(report: ReplayReport) -> str | None:
     )
 
 
-def _freeze(s: RunSnapshot, now: datetime, winner: str, sentence: str, status: dict[str, object]) -> Outcome:
+def _freeze(s: RunSnapshot, now: datetime, report: ReplayReport, sentence: str, status: dict[str, object]) -> Outcome:
     assert isinstance(s.proposals, ProposalSet), "gathered with the result of the race; a refusal is a step before this"
-    candidate = next((one for one in s.proposals.candidates if one.id == winner), None)
+    winner, candidate = report.winner or "", winner_of(report, s.proposals)
     told = false(REPLAYED, "SelectionReplayed", sentence)
     if candidate is None:
         message = f"the race was won by {clip(winner, 100)!r}, which nobody proposed: refused"
@@ -164,6 +174,9 @@ def _freeze(s: RunSnapshot, now: datetime, winner: str, sentence: str, status: d
         reason, message = problem
         verdicts = (told, false(REPLAY_PASSED, reason, message))
         return end(s, now, "NotImproved", message, verdicts=verdicts, status=status)
+    before = s.run.status.candidate
+    if before is not None and before.hash != version.hash:
+        return fail(s, now, "ArtifactLost", _other(before), verdicts=(told,))
     frozen = CandidateStatus(id=candidate.id, hash=version.hash, summary=clip(candidate.summary, 1024))
     phase = reconciling(PHASE["replay-sealed"], f"{candidate.id} ({version.hash}) is frozen for the sealed cases")
     return Outcome((told, *phase), {**status, "candidate": frozen})

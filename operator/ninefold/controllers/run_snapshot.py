@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import AnalysisReport, Artifact, ProposalSet, ReplayReport, RunInputs, sha256
+from ninefold.api.artifacts import AnalysisReport, Artifact, ProposalSet, ReplayReport, RunInputs, is_composed, sha256
 from ninefold.api.run import JobStage, StageStatus
 from ninefold.controllers.actions import Manifest
 from ninefold.controllers.artifacts import Refused, read_artifact
@@ -42,9 +42,9 @@ NEEDS: Final[dict[JobStage, tuple[JobStage, ...]]] = {
     "analyze": (),
     "propose": ("analyze",),
     "replay-selection": ("analyze", "propose"),
-    "replay-sealed": ("analyze", "propose"),
+    "replay-sealed": ("analyze", "propose", "replay-selection"),
 }
-"""Stages whose artifacts a stage is given. The race is over when the seal is broken, so the last needs it no more."""
+"""Stages whose artifacts a stage is given. The last needs the race's, for a winner may have been composed there."""
 
 _RESULT: Final[dict[JobStage, type[Artifact]]] = {
     "analyze": AnalysisReport,
@@ -183,6 +183,13 @@ def stage_status(run: Run, stage: JobStage) -> StageStatus | None:
     return next((entry for entry in run.status.stages if entry.name == stage), None)
 
 
+def must_have(run: Run, needed: JobStage) -> bool:
+    """Whether a stage cannot do without this artifact. Of a frozen candidate that was proposed as it is, the race only
+    holds the measured receipts."""
+    frozen = run.status.candidate
+    return needed != "replay-selection" or (frozen is not None and is_composed(frozen.id))
+
+
 def current_stage(run: Run) -> JobStage | None:
     """The first stage without a result, or None when all have one."""
     for stage in STAGES:
@@ -214,6 +221,8 @@ async def _lost(reader: Reader, run: Run, stage: JobStage) -> tuple[JobStage, ..
     """Which of the artifacts that a stage needs are gone. The cases count as part of the analysis."""
     lost = []
     for needed in NEEDS[stage]:
+        if not must_have(run, needed):
+            continue
         entry = stage_status(run, needed)
         if entry is None or entry.result is None:
             continue

@@ -14,7 +14,15 @@ from ninefold.controllers.jobs import JobRequest, job_manifest, trace_secrets, v
 from ninefold.controllers.jobstate import PATIENCE, Absent, Broken, Done, Foreign, Running, patient
 from ninefold.controllers.outcome import Outcome
 from ninefold.controllers.run_end import end, fail
-from ninefold.controllers.run_snapshot import NEEDS, STAGES, RunSnapshot, StageView, inputs_name, stage_status
+from ninefold.controllers.run_snapshot import (
+    NEEDS,
+    STAGES,
+    RunSnapshot,
+    StageView,
+    inputs_name,
+    must_have,
+    stage_status,
+)
 from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAYED, TRACES_ANALYZED
 
 ATTEMPTS = 2
@@ -71,16 +79,18 @@ def _request(s: RunSnapshot, stage: StageView, env: dict[str, str]) -> JobReques
         image=s.run.status.job_image or s.settings.job_image,
         labels={labels.RUN: s.run.name, labels.AGENT: inputs.agent_name},
         jobs=inputs.policy.jobs,
-        upstream=_upstream(s, stage.stage),
+        upstream=_upstream(s, stage),
         traces=volume_of(inputs.backend) if stage.stage == "analyze" else None,
         secrets=_secrets(s, stage.stage),
         env=env,
     )
 
 
-def _upstream(s: RunSnapshot, stage: JobStage) -> dict[str, ArtifactRef]:
-    entries = {needed: stage_status(s.run, needed) for needed in NEEDS[stage]}
-    return {needed: entry.result for needed, entry in entries.items() if entry is not None and entry.result is not None}
+def _upstream(s: RunSnapshot, stage: StageView) -> dict[str, ArtifactRef]:
+    """The artifacts that the stage is given. Receipts of a lost race are not worth another race: see `must_have`."""
+    needed = [one for one in NEEDS[stage.stage] if stage.attempt == 1 or must_have(s.run, one)]
+    entries = {one: stage_status(s.run, one) for one in needed}
+    return {one: entry.result for one, entry in entries.items() if entry is not None and entry.result is not None}
 
 
 def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:

@@ -1,6 +1,6 @@
 """The version that a candidate becomes, as the run sees it: made from the inputs and the proposals alone."""
 
-from ninefold.api.artifacts import Candidate, VersionContent
+from ninefold.api.artifacts import Candidate, ProposalSet, ReplayReport, VersionContent
 from ninefold.api.run import Figures
 from ninefold.controllers.delivery import owner_for
 from ninefold.controllers.run_snapshot import RunSnapshot
@@ -16,6 +16,19 @@ from ninefold.versions import (
     read_ledger,
     to_configmap,
 )
+
+
+def winner_of(report: ReplayReport, proposals: ProposalSet, name: str | None = None) -> Candidate | None:
+    """The candidate that a replay names: its own, with measured receipts, when it is made of proposed edits alone.
+
+    What the race composes are proposed texts under other conditions; any other text nobody has proposed.
+    """
+    wanted = report.winner if name is None else name
+    own = report.candidate
+    if own is not None and own.id == wanted:
+        texts = {(edit.component, edit.kind, edit.text) for one in proposals.candidates for edit in one.edits}
+        return own if all((edit.component, edit.kind, edit.text) in texts for edit in own.edits) else None
+    return next((one for one in proposals.candidates if one.id == wanted), None)
 
 
 class NoParentError(Exception):

@@ -4,7 +4,8 @@ Pure and standard library only (besides the API's models): it runs in the operat
 """
 
 from ninefold.gate.chain import CHAIN, GateResult, evaluate
-from ninefold.gate.checks import Verdict
+from ninefold.gate.early import proved_already
 from ninefold.gate.evidence import GateInput, alpha_of
+from ninefold.gate.verdict import Verdict
 
-__all__ = ["CHAIN", "GateInput", "GateResult", "Verdict", "alpha_of", "evaluate"]
+__all__ = ["CHAIN", "GateInput", "GateResult", "Verdict", "alpha_of", "evaluate", "proved_already"]

@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 
 from ninefold.api.run import Figures
-from ninefold.gate.checks import Check, Verdict, controls_silent, gain_bound, improved, no_regression, within_budget
+from ninefold.gate.checks import Check, controls_silent, gain_bound, improved, no_regression, within_budget
+from ninefold.gate.diversity import diversity_kept
 from ninefold.gate.evidence import Evidence, GateInput, gather
+from ninefold.gate.trust import judge_trusted
+from ninefold.gate.verdict import Verdict
 
 CHAIN: tuple[Check, ...] = (
     controls_silent,  # what cannot help does not help; else nothing below can be believed
     improved,  # the gain is proved, above what the policy requires
     no_regression,  # no loss overall, and no large intent is harmed
     within_budget,  # prompts fit, and cases do not cost much more
+    diversity_kept,  # different cases still get different answers
+    judge_trusted,  # who said what succeeded can be believed; else nothing above can
 )
 
 
@@ -33,10 +38,12 @@ def evaluate(given: GateInput) -> GateResult:
 
 
 def _whole(verdicts: tuple[Verdict, ...]) -> Verdict:
-    """`ReplayPassed`: a control that speaks voids everything; then one False stops; then one Unknown leaves it open."""
+    """`ReplayPassed`: a control that speaks, or a judge that is not trusted, voids everything; then one False stops;
+    then one Unknown leaves it open."""
     controls, *others = verdicts
-    if controls.status == "False":
-        return Verdict("ReplayPassed", "Unknown", "Inconclusive", controls.message)
+    for voids in (controls, others[-1]):
+        if voids.status == "False":
+            return Verdict("ReplayPassed", "Unknown", "Inconclusive", voids.message)
     for status in ("False", "Unknown"):
         if found := [verdict for verdict in (*others, controls) if verdict.status == status]:
             # Checks that lack the same cases say the same sentence; once is enough.

@@ -5,28 +5,17 @@ True lets the candidate through, False stops it, Unknown says that this replay c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from ninefold.api.policy import Gate
 from ninefold.gate import betting, mcnemar
 from ninefold.gate.evidence import INTENT_PAIRS, Evidence
+from ninefold.gate.verdict import Verdict
 from ninefold.pairing import Sample
 
 MISSING_AT_MOST = 0.2
 """Share of replayed cases that may lack an outcome. Above, the endpoint was down rather than a case hard."""
 _NAMED = 8
 """Intents that a message names; the rest are counted."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A condition in the making: what one check found."""
-
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
 
 
 Check = Callable[[Evidence], Verdict]

@@ -47,14 +47,18 @@ def gather(given: GateInput) -> Evidence:
     """Evidence from the report; intents by falling number of pairs, then by name."""
     rows = given.report.rows
     names = {row.intent for row in rows if row.intent is not None}
-    intents = [(name, paired([row for row in rows if row.intent == name], given.candidate)) for name in names]
+    planned, by_intent = given.report.planned_clusters, given.report.planned_by_intent
+    intents = [
+        (name, paired([row for row in rows if row.intent == name], given.candidate, planned=by_intent.get(name)))
+        for name in names
+    ]
     with_wrong_key = WRONG_KEY_CONTROL in given.report.arms
     return Evidence(
         given=given,
         alpha=alpha_of(given.gate.alpha, given.cycle),
-        overall=paired(rows, given.candidate, BASELINE),
+        overall=paired(rows, given.candidate, BASELINE, planned),
         intents=tuple(sorted(intents, key=lambda pair: (-pair[1].pairs, pair[0]))),
-        null=paired(rows, NULL_CONTROL),
-        wrong_key=paired(rows, WRONG_KEY_CONTROL) if with_wrong_key else None,
+        null=paired(rows, NULL_CONTROL, planned=planned),
+        wrong_key=paired(rows, WRONG_KEY_CONTROL, planned=planned) if with_wrong_key else None,
         prompt_tokens=given.report.prompt_tokens.get(given.candidate),
     )

@@ -5,12 +5,10 @@ the budget: a winner that nobody can afford to prove is worth nothing.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from ninefold.api.artifacts import (
-    BASELINE,
-    NULL_CONTROL,
-    WRONG_KEY_CONTROL,
     AnalysisReport,
     Candidate,
     Case,
@@ -18,22 +16,21 @@ from ninefold.api.artifacts import (
     ProposalSet,
     ReplayReport,
     ReplayRow,
-    VersionContent,
+    is_composed,
 )
 from ninefold.api.base import parse_duration
-from ninefold.api.edits import Edit
+from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
-from ninefold.replay import Arm, Buyer, Endpoint, ReplayFailure, Runner, in_order, null_edit, race, survivors, wrong_key
-from ninefold.store import Budget
+from ninefold.replay import Buyer, Endpoint, ReplayFailure, Runner, Tournament, extended, in_order, plan_of, prove
+from ninefold.store import ArtifactError, Budget
 from ninefold.versions import VersionError, check_delivery, content_hash, largest_prompt
 
 log = logging.getLogger(__name__)
 
 SELECTION, SEALED = "replay-selection", "replay-sealed"
 SEALED_ARMS = 4
-ROUNDS = (0.25, 0.5, 1.0)
-"""Shares of the cases after which the race drops candidates that are clearly behind."""
+STANDING_ARMS = 2
 PROGRESS_CASES = 25
 """Cases between two lines of progress in the log."""
 
@@ -69,7 +66,7 @@ async def run(ctx: JobContext) -> ReplayReport:
         cases = await _cases(ctx, analysis)
         try:
             if ctx.bucket == "sealed":
-                return await _prove(ctx, runner, spending, cases, _frozen(ctx, proposals))
+                return await _prove(ctx, runner, spending, cases, await _frozen(ctx, proposals))
             return await _select(ctx, runner, spending, cases, proposals.candidates)
         except ReplayFailure as failure:
             raise JobFailure(failure.reason, failure.message, permanent=failure.permanent) from failure
@@ -104,39 +101,37 @@ class _Spending:
 async def _select(
     ctx: JobContext, runner: Runner, spending: _Spending, cases: list[Case], candidates: Sequence[Candidate]
 ) -> ReplayReport:
-    contents, refused = _admitted(ctx, candidates)
-    sizes = {one.id: sum(len(edit.text) for edit in one.edits) for one in candidates if one.id in contents}
-    standing = [Arm(BASELINE, ctx.run.baseline), Arm(NULL_CONTROL, _extended(ctx, [null_edit(ctx.run.baseline)]))]
+    admitted, refused = _admitted(ctx, candidates)
     # Fewer cases under all arms rather than all cases until the money is gone.
-    cases = cases[: spending.limit // (len(standing) + len(contents))] if contents else []
-    rows: list[ReplayRow] = []
-    alive = list(contents)
-    for share in ROUNDS:
-        racing = [Arm(one, contents[one]) for one in alive]
-        rows += await runner.run(cases[len(rows) : round(share * len(cases))], [*standing, *racing])
-        alive = survivors(rows, alive)
-        log.info("raced", extra={"cases": len(rows), "of": len(cases), "alive": alive})
-        if runner.budget_spent or not alive:
-            break
-    # When all are out, the race over all of them says how far they were behind.
-    result = race(rows, {one: sizes[one] for one in alive or contents})
-    arms = [BASELINE, NULL_CONTROL, *contents]
-    why = "; ".join([result.why, *refused])
-    return await _report(ctx, runner, spending, arms=arms, rows=rows, winner=result.winner, why=why)
+    cases = cases[: spending.limit // (STANDING_ARMS + len(admitted))]
+    key = ctx.run.policy.analysis.intent_key if runner.by_metadata else None
+    found = await Tournament(runner, ctx.run.baseline, key).select(admitted, cases)
+    why = "; ".join([found.why, *refused])
+    winner = found.candidate
+    if winner is not None and not _admitted(ctx, [winner])[0]:
+        why, winner = f"{why}; but what the race made of it is no deliverable version", None
+    return await _report(
+        ctx, runner, spending, arms=found.arms, rows=found.rows, candidate=winner, why=why, removals=found.removals
+    )
 
 
 async def _prove(
     ctx: JobContext, runner: Runner, spending: _Spending, cases: list[Case], candidate: Candidate
 ) -> ReplayReport:
-    arms = [
-        Arm(BASELINE, ctx.run.baseline),
-        Arm(candidate.id, _extended(ctx, candidate.edits)),
-        Arm(NULL_CONTROL, _extended(ctx, [null_edit(ctx.run.baseline)])),
-    ]
-    if misplaced := wrong_key(candidate.edits):
-        arms.append(Arm(WRONG_KEY_CONTROL, _extended(ctx, misplaced)))
-    rows = await runner.run(cases, arms)
-    return await _report(ctx, runner, spending, arms=[arm.id for arm in arms], rows=rows)
+    """Run the sealed cases until the gate would pass, or all of them."""
+    planned = plan_of(cases)
+    counted = Counter(case.intent for case in cases)
+
+    def enough(arms: list[str], rows: list[ReplayRow]) -> bool:
+        if ctx.cycle is None:
+            return False
+        so_far = ReplayReport(bucket="sealed", arms=arms, rows=rows, prompt_tokens=runner.prompt_tokens, **planned)
+        policy, window = ctx.run.policy.gate, ctx.run.agent.model.context_window
+        return proved_already(GateInput(so_far, candidate.id, policy, ctx.cycle, window), counted)
+
+    arms, rows = await prove(runner, ctx.run.baseline, candidate, cases, enough)
+    report = await _report(ctx, runner, spending, arms=arms, rows=rows, candidate=candidate)
+    return report.model_copy(update=planned)
 
 
 async def _report(
@@ -146,16 +141,19 @@ async def _report(
     *,
     arms: list[str],
     rows: list[ReplayRow],
-    winner: str | None = None,
+    candidate: Candidate | None = None,
     why: str | None = None,
+    removals: Sequence[str] = (),
 ) -> ReplayReport:
     stopped = f"the {spending.limit} calls that budget.replayCalls leaves for it are spent"
     return ReplayReport(
         bucket="sealed" if ctx.bucket == "sealed" else "selection",
         arms=arms,
         rows=rows,
-        winner=winner,
+        winner=candidate.id if candidate is not None and ctx.bucket != "sealed" else None,
         why=why,
+        candidate=candidate,
+        removals=list(removals),
         prompt_tokens=runner.prompt_tokens,
         calls_paid=await spending.spent(),
         calls_cached=runner.buyer.counts["cached"],
@@ -180,14 +178,13 @@ async def _cases(ctx: JobContext, analysis: AnalysisReport) -> list[Case]:
     return in_order(cases)[: ctx.run.policy.replay.max_cases]
 
 
-def _admitted(ctx: JobContext, candidates: Sequence[Candidate]) -> tuple[dict[str, VersionContent], list[str]]:
-    """Contents by candidate id, without those that could not be delivered anyway; and why those were left out."""
+def _admitted(ctx: JobContext, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """The candidates without those that could not be delivered anyway; and why those were left out."""
     limits = (ctx.run.policy.gate.max_prompt_tokens, ctx.run.agent.model.context_window)
     limit = min((n for n in limits if n), default=None)
-    contents: dict[str, VersionContent] = {}
-    refused = []
+    admitted, refused = [], []
     for candidate in candidates:
-        content = _extended(ctx, candidate.edits)
+        content = extended(ctx.run.baseline, candidate.edits)
         try:
             check_delivery(content, ctx.run.agent.delivery.mode)
         except VersionError as error:
@@ -196,24 +193,37 @@ def _admitted(ctx: JobContext, candidates: Sequence[Candidate]) -> tuple[dict[st
         if limit and (tokens := largest_prompt(content)) > limit:
             refused.append(f"{candidate.id} left out: largest rendered prompt {tokens} tokens > {limit} allowed")
             continue
-        contents[candidate.id] = content
-    return contents, refused
+        admitted.append(candidate)
+    return admitted, refused
 
 
-def _frozen(ctx: JobContext, proposals: ProposalSet) -> Candidate:
-    """The candidate that the operator froze. JobFailure when the proposals hold another one under its id."""
-    for candidate in proposals.candidates:
-        found = content_hash(_extended(ctx, candidate.edits))
+async def _frozen(ctx: JobContext, proposals: ProposalSet) -> Candidate:
+    """The candidate that the operator froze: one of the proposals, or what the race has made of them.
+
+    JobFailure when nothing has its id and hash.
+    """
+    known = list(proposals.candidates)
+    made = await _made_by_the_race(ctx)
+    known = [made, *known] if made is not None else known
+    for candidate in known:
+        found = content_hash(extended(ctx.run.baseline, candidate.edits))
         if candidate.id == ctx.candidate and found == ctx.candidate_hash:
             return candidate
     raise JobFailure(
         "CandidateChanged",
-        f"the proposals hold no candidate {ctx.candidate} with the frozen hash {ctx.candidate_hash}: the sealed cases "
-        f"stay closed; start another run",
+        f"neither proposals nor race hold a candidate {ctx.candidate} with the frozen hash {ctx.candidate_hash}: the "
+        f"sealed cases stay closed; start another run",
         permanent=True,
     )
 
 
-def _extended(ctx: JobContext, edits: Sequence[Edit]) -> VersionContent:
-    """The stable version with further edits."""
-    return VersionContent(components=ctx.run.baseline.components, edits=[*ctx.run.baseline.edits, *edits])
+async def _made_by_the_race(ctx: JobContext) -> Candidate | None:
+    """The race's winner with its receipts. A loss matters only when nobody else has proposed the candidate."""
+    if SELECTION not in ctx.upstream:
+        return None
+    try:
+        return (await ctx.upstream_artifact(SELECTION, ReplayReport)).candidate
+    except ArtifactError:
+        if is_composed(ctx.candidate or ""):
+            raise
+        return None

@@ -56,6 +56,8 @@ class JobContext:
     traces_root: Path | None = None
     candidate: str | None = None
     candidate_hash: str | None = None
+    cycle: int | None = None
+    """Looks at this agent's sealed cases, with this one; None: not told, so that all of them are run."""
     replay_api_key: SecretStr | None = None
     reflection_api_key: SecretStr | None = None
 
@@ -124,6 +126,7 @@ def read_context(environment: Mapping[str, str], store: Store, bucket: str | Non
         traces_root=Path(traces) if traces else None,
         candidate=environment.get("NINEFOLD_CANDIDATE") or None,
         candidate_hash=environment.get("NINEFOLD_CANDIDATE_HASH") or None,
+        cycle=int(environment.get("NINEFOLD_CYCLE") or 0) or None,
         replay_api_key=_secret(environment, "NINEFOLD_REPLAY_API_KEY"),
         reflection_api_key=_secret(environment, "NINEFOLD_REFLECTION_API_KEY"),
     )

@@ -43,7 +43,7 @@ def accept(
     Left out without a word: kinds that the policy does not allow, and what the stable version already says.
     """
     said = [*rendered(evidence.stable).values(), *(edit.text for edit in evidence.stable.edits)]
-    known = Known("\n".join(said), evidence.tools)
+    known = Known("\n".join(said), evidence.tools, evidence.spoken)
     kept: list[Edit] = []
     refused: list[str] = []
     for edit in edits:

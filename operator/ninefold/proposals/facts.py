@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ninefold.api.artifacts import Fact, Pattern, VersionContent
-from ninefold.api.edits import Edit, EditKind
+from ninefold.api.edits import MAX_EDITS, Edit, EditKind
 from ninefold.client import applies
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.quoting import is_identifier, names
@@ -21,8 +21,6 @@ WINDOW_SHARE = 0.6
 DEFAULT_ROOM = 2_000
 TOTAL_ROOM = 60_000
 """Tokens of all strata together, so that the version still fits into a ConfigMap."""
-MAX_EDITS = 64
-"""As many as the Agent's `spec.edits` takes, so that Git can take a version in."""
 
 Condition = tuple[tuple[str, str], ...]
 

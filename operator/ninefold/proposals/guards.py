@@ -15,6 +15,19 @@ from ninefold.proposals.quoting import is_identifier
 from ninefold.proposals.sensitive import found
 
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{%|%\}|\$\{|#\{|<%|%>|\{\w+\}|%\(\w+\)s")
+_JUDGE = re.compile(
+    r"\b(?:judges?|graders?|evaluators?|raters?|reviewers? (?:model|of the answer))\b"
+    r"|\b(?:score|rating|grade)\W{0,3}(?:of\W{0,3})?(?:\d+(?:\s*(?:/|out of)\s*\d+)?|a\+)"
+    r"|\bthought process:|\b(?:mark|rate|grade|score) (?:this|the|my|your) (?:answer|response|output)",
+    re.I,
+)
+_OVERRIDE = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|rules?|prompts?|rubric)\b|<\|\w+\|>"
+    r"|^\s*(?:system|assistant|user)\s*:",
+    re.I | re.M,
+)
+_SPOKEN = 8
+"""Words in a row that an edit may share with what a user or a tool said in the evidence."""
 _NAMED_A_TOOL = (
     re.compile(r"\b(?:tools?|functions?)\s+[`'\"]?(\w+)", re.I),
     re.compile(r"(\w+)[`'\"]?\s+(?:tool|function)\b", re.I),
@@ -29,6 +42,8 @@ class Known:
 
     prompt: str
     tools: frozenset[str]
+    spoken: tuple[str, ...] = ()
+    """Recorded calls' arguments and errors, as the report quotes them."""
 
 
 def refusal(edit: Edit, known: Known) -> str | None:
@@ -56,6 +71,28 @@ def invisible_characters(edit: Edit, known: Known) -> str | None:
     return "characters that a reviewer cannot see" if hidden else None
 
 
+def instruction_to_a_judge(edit: Edit, known: Known) -> str | None:
+    """A prompt that tells the agent what to say to whoever grades it improves the grade and nothing else."""
+    return "an instruction that speaks to a judge" if _JUDGE.search(edit.text) else None
+
+
+def copied_speech(edit: Edit, known: Known) -> str | None:
+    """Facts list names, and names in a row are what they are for; any other text that repeats a recording is copied."""
+    if edit.kind == "InjectContext":
+        return None
+    runs = {run for text in known.spoken for run in _runs(text)} - _runs(known.prompt)
+    return "words copied from a trace" if _runs(edit.text) & runs else None
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[n : n + _SPOKEN]) for n in range(len(words) - _SPOKEN + 1)}
+
+
+def instruction_override(edit: Edit, known: Known) -> str | None:
+    return "an instruction to disregard other instructions" if _OVERRIDE.search(edit.text) else None
+
+
 def new_tool(edit: Edit, known: Known) -> str | None:
     """Words with an underscore or a digit count as names: `use dates` names no tool, `use get_dates` does. In facts,
     which list names of all kinds, only what is called a tool is one."""
@@ -68,4 +105,12 @@ def new_tool(edit: Edit, known: Known) -> str | None:
 
 
 Guard = Callable[[Edit, Known], str | None]
-GUARDS: tuple[Guard, ...] = (new_sensitive_text, template_syntax, invisible_characters, new_tool)
+GUARDS: tuple[Guard, ...] = (
+    new_sensitive_text,
+    template_syntax,
+    invisible_characters,
+    instruction_to_a_judge,
+    instruction_override,
+    copied_speech,
+    new_tool,
+)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
-from ninefold.proposals.quoting import action_shape, is_identifier, plain_words
+from ninefold.proposals.quoting import action_shape, is_identifier, plain_words, tool_of
 
 MAX_EXAMPLES = 2
 PLACES = ("first", "after")
@@ -44,10 +44,13 @@ def _gaps(patterns: Iterable[Pattern], place: str = "") -> list[Pattern]:
 def look_ups(gaps: Sequence[Pattern], patterns: Sequence[Pattern]) -> list[str]:
     """The look-ups that win in these gaps, each in a few words, best first; at most two.
 
-    Words are shown that the action's signature has, or that stand in the sources of facts of most strata.
+    Words are shown that the action's signature has, or that stand in the sources of facts of most strata. A look-up
+    with a tool of its own is called by the tool's name: `list_rooms`.
     """
     common = _common_words(patterns)
-    shapes = (action_shape(p.decision.better_example or "", f"{p.decision.better} {common}") for p in gaps)
+    shapes = (
+        other_tool(p) or action_shape(p.decision.better_example or "", f"{p.decision.better} {common}") for p in gaps
+    )
     return list(dict.fromkeys(shape for shape in shapes if shape))[:MAX_EXAMPLES]
 
 
@@ -71,6 +74,12 @@ def tool_name(pattern: Pattern) -> str:
     """`find_room`, or `a tool` when its name is not shaped like one."""
     tool = pattern.decision.tool
     return tool if tool and is_identifier(tool) else "a tool"
+
+
+def other_tool(pattern: Pattern) -> str | None:
+    """The tool of the better choice, when it is another one than that of the losing choice."""
+    better, taken = tool_of(pattern.decision.better), tool_of(pattern.decision.taken)
+    return better if taken and better != taken else None
 
 
 def _edit(place: str, pattern: Pattern, examples: Sequence[str]) -> Edit:

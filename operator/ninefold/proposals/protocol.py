@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from ninefold.api.artifacts import AnalysisReport, Pattern, VersionContent
 from ninefold.api.edits import Edit, EditKind, Receipt
-from ninefold.proposals.quoting import is_identifier
+from ninefold.proposals.quoting import is_identifier, tool_of
 from ninefold.versions import estimate_tokens
 
 
@@ -26,9 +26,16 @@ class Evidence:
     @property
     def tools(self) -> frozenset[str]:
         """Names of tools that the agent is known to have: those it called, and those that have a component."""
-        called = {p.decision.tool for p in self.report.patterns if p.decision.tool}
+        decisions = [p.decision for p in self.report.patterns]
+        called = {tool for d in decisions for tool in (d.tool, tool_of(d.better), tool_of(d.taken)) if tool}
         described = {name.removeprefix("tool.") for name in self.stable.components if name.startswith("tool.")}
         return frozenset(name for name in called | described if is_identifier(name))
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """What the report quotes of traces: examples of calls, and errors."""
+        examples = [p.decision.better_example for p in self.report.patterns if p.decision.better_example]
+        return (*examples, *(error for p in self.report.patterns for error in p.errors))
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,12 @@ def action_shape(example: str, signature: str) -> str:
     return " ".join(kept)
 
 
+def tool_of(signature: str | None) -> str | None:
+    """The tool of an action signature (`list_rooms` of `list_rooms(limit=<n>)`), if its name is shaped like one."""
+    name = (signature or "").partition("(")[0].strip()
+    return name if signature and "(" in signature and is_identifier(name) else None
+
+
 def _flat(arguments: str) -> str:
     """Arguments as plain text: the values of a JSON document in order, else the text itself."""
     try:

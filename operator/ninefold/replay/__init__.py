@@ -11,6 +11,7 @@ from ninefold.replay.endpoint import Endpoint
 from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
+from ninefold.replay.tournament import Selection, Tournament, extended, plan_of, prove
 from ninefold.replay.watch import ReplayFailure
 
 __all__ = [
@@ -26,8 +27,13 @@ __all__ = [
     "Replayer",
     "Request",
     "Runner",
+    "Selection",
+    "Tournament",
+    "extended",
     "in_order",
     "null_edit",
+    "plan_of",
+    "prove",
     "race",
     "survivors",
     "wrong_key",

@@ -102,6 +102,7 @@ class Buyer:
             steps=answer.steps,
             error_steps=answer.error_steps,
             tokens=answer.tokens,
+            sketch=answer.sketch,
         )
 
     async def _answer(self, request: Request) -> Answer:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request
+from ninefold.replay.sketch import sketch
 
 MAX_ANSWER_BYTES = 16 * 2**20
 """Of one answer. An endpoint that sends more than any agent's steps would otherwise fill the pod's memory."""
@@ -39,11 +40,12 @@ class _Usage(_Part):
 
 
 class _Body(_Part):
-    """The answer as the contract has it. `output` and what else a step holds are for later rooms and not read here."""
+    """The answer as the contract has it. What else a step holds is for later rooms and not read here."""
 
     scores: dict[str, Finite | None]
     steps: list[_Step] = Field(default_factory=list)
     usage: _Usage | None = None
+    output: Any = None
 
     def answer(self) -> Answer:
         usage = self.usage or _Usage()
@@ -51,6 +53,7 @@ class _Body(_Part):
             scores={name: score for name, score in self.scores.items() if score is not None},
             steps=len(self.steps),
             error_steps=sum(step.status == "error" for step in self.steps),
+            sketch=sketch(self.output),
             tokens=(usage.prompt_tokens or 0) + (usage.completion_tokens or 0),
         )
 

@@ -1,8 +1,8 @@
 """What a replay mode is: a request goes in, an answer comes out, or one of two errors that say what to do next.
 
 A mode runs one case under one set of rendered components, once. It neither retries nor counts nor remembers: that is
-the buyer's work (`ninefold.replay.buyer`), the same for every mode. What is kept of an answer holds no content: scores
-and counts are what outcomes are made of, so user data never reaches the store.
+the buyer's work (`ninefold.replay.buyer`), the same for every mode. What is kept of an answer holds no content: scores,
+counts and a sketch are what outcomes are made of, so user data never reaches the store.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,7 @@ class Answer(Model):
     scores: dict[str, Finite]
     steps: int = Field(0, ge=0)
     error_steps: int = Field(0, ge=0, description="Steps whose status is `error`.")
+    sketch: list[int] = Field(default_factory=list, description="Of the final output, see `replay.sketch`.")
     tokens: int = Field(0, ge=0, description="Prompt and completion tokens together; 0 when not reported.")
 
 

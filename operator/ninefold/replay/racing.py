@@ -15,10 +15,14 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
-from ninefold.pairing import cluster_means, success
+from ninefold.pairing import cluster_means, strict, success
 
 ELIMINATION_ERRORS = 2.0
 """Standard errors behind the leader, or behind the baseline, from which on a candidate is out."""
+CLEAR_ERRORS = 4.0
+"""Standard errors ahead of baseline and null edit from which on a last candidate need not run to the end."""
+LEAST_STANDING = 2
+"""Candidates that halving leaves: with one alone, no stratum could choose between two."""
 ELIMINATION_CLUSTERS = 20
 """Fewer clusters say too little to end a race."""
 
@@ -42,7 +46,7 @@ class _Lead:
 
 def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
     """The winner among the candidates of `sizes` (id -> added text; smaller is better), over rows with a null edit."""
-    rows = [_strict(row) for row in rows]
+    rows = [strict(row) for row in rows]
     if not rows or not sizes:
         return Race(None, f"{len(sizes)} candidates on {len(rows)} cases: nothing to race")
     gains = {arm: _lead(rows, arm, BASELINE, success) for arm in sizes}
@@ -62,13 +66,31 @@ def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
 
 def survivors(rows: Sequence[ReplayRow], alive: Sequence[str]) -> list[str]:
     """The candidates that are neither clearly behind the leader nor clearly behind the baseline."""
-    rows = [_strict(row) for row in rows]
+    rows = [strict(row) for row in rows]
     gains = {arm: _lead(rows, arm, BASELINE, success) for arm in alive}
     if not alive or min(gain.clusters for gain in gains.values()) < ELIMINATION_CLUSTERS:
         return list(alive)
     leader = max(alive, key=lambda arm: (gains[arm].mean, arm))
     behind = {arm: (_lead(rows, leader, arm, success), _lead(rows, BASELINE, arm, success)) for arm in alive}
     return [arm for arm in alive if not any(lead.mean > ELIMINATION_ERRORS * lead.error for lead in behind[arm])]
+
+
+def better_half(rows: Sequence[ReplayRow], alive: Sequence[str]) -> list[str]:
+    """The better half of the candidates by mean gain, but never fewer than `LEAST_STANDING`, in their old order.
+
+    Successive halving (Karnin, Koren & Somekh 2013): calls go to those between which the choice will fall.
+    """
+    rows = [strict(row) for row in rows]
+    ranked = sorted(alive, key=lambda arm: (-_lead(rows, arm, BASELINE, success).mean, arm))
+    kept = set(ranked[: max(LEAST_STANDING, (len(ranked) + 1) // 2)])
+    return [arm for arm in alive if arm in kept]
+
+
+def leads_clearly(rows: Sequence[ReplayRow], arm: str) -> bool:
+    """Whether a candidate is so far ahead of baseline and null edit that more cases would only confirm it."""
+    rows = [strict(row) for row in rows]
+    leads = [_lead(rows, arm, other, success) for other in (BASELINE, NULL_CONTROL)]
+    return all(lead.clusters >= ELIMINATION_CLUSTERS and lead.mean > CLEAR_ERRORS * lead.error for lead in leads)
 
 
 def _lead(rows: Sequence[ReplayRow], arm: str, other: str, figure: Callable[[Outcome], int]) -> _Lead:
@@ -84,12 +106,3 @@ def _tied(rows: Sequence[ReplayRow], ahead: str, behind: str, figure: Callable[[
 
 def _errors(outcome: Outcome) -> int:
     return outcome.error_steps
-
-
-def _strict(row: ReplayRow) -> ReplayRow:
-    """The row with unknown outcomes as failures, where the baseline has an outcome."""
-    baseline = row.outcomes.get(BASELINE)
-    if baseline is None or baseline.success is None:
-        return row
-    lost = {arm: Outcome(success=False, error=o.error) for arm, o in row.outcomes.items() if o.success is None}
-    return row.model_copy(update={"outcomes": {**row.outcomes, **lost}})

@@ -208,7 +208,7 @@ async def test_each_stage_is_given_the_artifacts_that_it_needs_and_only_the_seal
         "analyze": [],
         "propose": ["analyze"],
         "replay-selection": ["analyze", "propose"],
-        "replay-sealed": ["analyze", "propose"],
+        "replay-sealed": ["analyze", "propose", "replay-selection"],
     }
     frozen = {stage: environment(job).get("NINEFOLD_CANDIDATE") for stage, job in jobs.items()}
     assert [stage for stage, candidate in frozen.items() if candidate] == ["replay-sealed"]

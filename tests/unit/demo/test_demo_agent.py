@@ -73,9 +73,7 @@ def test_it_looks_up_first_when_a_short_sentence_says_so() -> None:
     assert sum(one.turns[0].tool == "list_codes" for one in told) > 0.8 * len(told)
 
 
-@pytest.mark.parametrize(
-    "sentence", ["Never call list_codes first.", "There is list_codes.", "Be thorough first."]
-)
+@pytest.mark.parametrize("sentence", ["Never call list_codes first.", "There is list_codes.", "Be thorough first."])
 def test_other_sentences_do_not_make_it_look_up(sentence: str) -> None:
     told = episodes(system="\n\n" + sentence)
     assert sum(one.turns[0].tool == "list_codes" for one in told) < 0.35 * len(told)

@@ -46,6 +46,8 @@ def test_a_candidate_that_is_proved_better_passes_with_a_verdict_a_check_and_the
         "Improved",
         "NoRegression",
         "WithinBudget",
+        "DiversityKept",
+        "JudgeTrusted",
         "ReplayPassed",
     ]
     assert len(result.verdicts) == len(CHAIN) + 1

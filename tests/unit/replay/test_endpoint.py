@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.replay import Answer, Endpoint, PassingError, RejectedError, Request
 from ninefold.replay.endpoint import MAX_ANSWER_BYTES
+from ninefold.replay.sketch import sketch
 
 from .conftest import Reply, Staging
 
@@ -49,7 +50,10 @@ async def test_without_a_key_none_is_sent(staging: Staging) -> None:
 
 async def test_of_the_answer_scores_and_counts_are_kept_and_no_content(endpoint: Endpoint) -> None:
     answer = await endpoint.replay(REQUEST)
-    assert answer == Answer(scores={"solved": 1.0, "tone": 0.5}, steps=2, error_steps=1, tokens=100)
+    assert answer == Answer(
+        scores={"solved": 1.0, "tone": 0.5}, steps=2, error_steps=1, tokens=100, sketch=sketch("Room 7")
+    )
+    assert "Room" not in answer.model_dump_json()
 
 
 async def test_scores_may_be_booleans_or_null_and_all_but_scores_may_be_absent(

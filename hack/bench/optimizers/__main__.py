@@ -1,0 +1,108 @@
+"""`python -m bench.optimizers`: ours, GEPA and random search side by side. The last line is one JSON object."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from bench.optimizers.history import BASELINE, analysed, inputs
+from bench.optimizers.measure import REACHED, best_prompts, by_region, calls_to_reach, localised, regressions, score
+from bench.optimizers.others import by_chance, by_gepa
+from bench.optimizers.ours import SELECTION_CASES, Outcome, null_sessions, optimize
+from bench.optimizers.standin import Desk
+from bench.optimizers.world import FILE, World
+from ninefold.replay import in_order
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.optimizers", description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cycles", type=int, default=3, help="turns of our loop, at most")
+    parser.add_argument("--calls", type=int, default=4000, help="calls that the others may spend")
+    parser.add_argument("--modes", type=Path, default=FILE, help="the planted failure modes")
+    parser.add_argument("--nulls", type=int, default=40, help="null edits that are put before the gate")
+    parser.add_argument("--tell", action="store_true", help="print why our loop decided as it did")
+    given = parser.parse_args()
+    rows = [row for seed in range(given.seeds) for row in one_seed(seed, given)]
+    world = World(0, given.modes)
+    promoted = null_sessions(world, Desk(world, nonce="nulls"), given.nulls)
+    print(json.dumps({**summary(rows), "null_edits": {"tried": given.nulls, "promoted": promoted}}))
+
+
+def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
+    world = World(seed, given.modes)
+    before = by_region(world, BASELINE, 6)
+    baseline, reachable = fmean(before.values()), score(world, best_prompts(world))
+    cases = analysed(world, inputs(), BASELINE, 0).selection.cases
+    tasks = {task.key: task for task in world.seen}
+    validation = [tasks[case.metadata["app.task"]] for case in in_order(cases)[:SELECTION_CASES]]
+    held_out = {task.key for task in validation}
+    train = [task for task in world.seen if task.key not in held_out] or world.seen
+    print(f"seed {seed}: {baseline:.3f} before, {reachable:.3f} reachable")
+    print("  optimizer     calls   to 50 %   to 90 %   believed   unseen    gap   regions harmed   seconds")
+    rows = []
+    for name in ("ours", "gepa", "random"):
+        started, desk = time.monotonic(), Desk(world, nonce=name)
+        if name == "ours":
+            outcome = optimize(world, desk, seed, given.cycles)
+        elif name == "gepa":
+            outcome = by_gepa(desk, train, validation, seed, given.calls)
+        else:
+            outcome = by_chance(desk, validation, seed, given.calls)
+        row = _row(name, world, outcome, before, reachable)
+        rows.append(row)
+        half, most, harmed = row["to_half"] or "-", row["to_90"] or "-", ", ".join(row["harmed"]) or "-"
+        print(
+            f"  {name:10} {row['calls']:8d} {half:>9} {most:>9} {row['believed']:10.3f} {row['unseen']:8.3f} "
+            f"{row['gap'] * 100:+6.1f} {harmed:>16} {time.monotonic() - started:9.1f}"
+        )
+        if given.tell:
+            print("".join(f"      {line}\n" for line in outcome.told), end="")
+        if name == "ours":
+            print(f"    localised in the five worst patterns: {row['localised']}")
+    return rows
+
+
+def _row(name: str, world: World, outcome: Outcome, before: dict[str, float], reachable: float) -> dict[str, Any]:
+    baseline = fmean(before.values())
+    after = by_region(world, outcome.content, 6)
+    unseen = fmean(after.values())
+    believed = outcome.believed or baseline
+    return {
+        "optimizer": name,
+        "baseline": baseline,
+        "reachable": reachable,
+        "calls": outcome.calls,
+        "to_half": calls_to_reach(world, outcome, baseline + 0.5 * (reachable - baseline)),
+        "to_90": calls_to_reach(world, outcome, baseline + REACHED * (reachable - baseline)),
+        "believed": believed,
+        "unseen": unseen,
+        "gap": believed - unseen,
+        "harmed": regressions(before, after),
+        "localised": localised(world, outcome) if name == "ours" else {},
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the seeds; `to_90` has one entry a seed."""
+    out: dict[str, Any] = {}
+    for name in dict.fromkeys(row["optimizer"] for row in rows):
+        own = [row for row in rows if row["optimizer"] == name]
+        means = {key: round(fmean(row[key] for row in own), 4) for key in ("calls", "believed", "unseen", "gap")}
+        out[name] = means | {
+            "baseline": round(fmean(row["baseline"] for row in own), 4),
+            "reachable": round(fmean(row["reachable"] for row in own), 4),
+            "to_half": [row["to_half"] for row in own],
+            "to_90": [row["to_90"] for row in own],
+            "regressions": sum(len(row["harmed"]) for row in own),
+        }
+        if name == "ours":
+            found = [hit for row in own for hit in row["localised"].values()]
+            out[name]["localised"] = f"{sum(found)} of {len(found)}"
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What is measured of each optimizer, on tasks that none has seen. These runs are not in its ledger."""
+
+from collections import defaultdict
+from itertools import product
+
+from bench.optimizers import reflection
+from bench.optimizers.history import BASELINE
+from bench.optimizers.ours import Outcome
+from bench.optimizers.standin import Desk
+from bench.optimizers.world import World
+from ninefold.api.artifacts import VersionContent
+from ninefold.api.edits import Edit
+from ninefold.versions import rendered
+
+MARGIN = 0.05
+"""Loss of a region above which a regression was shipped."""
+REACHED = 0.9
+
+
+def by_region(world: World, content: VersionContent, repeats: int) -> dict[str, float]:
+    """Success by region, in today's world, over all unseen tasks, each so many times."""
+    desk = Desk(world, nonce="measure")
+    solved: defaultdict[str, list[bool]] = defaultdict(list)
+    for _, task in product(range(repeats), world.unseen):
+        solved[task.region].append(desk.run(task, rendered(content, {"app.region": task.region})).solved)
+    return {region: sum(own) / len(own) for region, own in solved.items()}
+
+
+def score(world: World, content: VersionContent, repeats: int = 6) -> float:
+    rates = by_region(world, content, repeats)
+    return sum(rates.values()) / len(rates)
+
+
+def best_prompts(world: World) -> VersionContent:
+    """What somebody who knows all modes would write: per region the facts or not, looking up or not, and the rest."""
+    rest = (reflection.ANSWERS[r"locked by customs"], reflection.ANSWERS[r"pallets were confirmed"])
+    edits = [Edit(component="system", kind="Refine", text=text) for text in rest]
+    for region in world.regions:
+        names = " ".join(world.codes(region, past=False))
+        after = "After a call of book has failed, look up list_depots before the next attempt."
+        for text in (f"Depots: {names}", after):
+            if region != world.trap or text != after:
+                edits.append(Edit(component="system", kind="Refine", text=text, when={"app.region": region}))
+    return VersionContent(components=BASELINE.components, edits=edits)
+
+
+def calls_to_reach(world: World, outcome: Outcome, goal: float) -> int | None:
+    """Calls after which what the optimizer believed best scored `goal` on unseen tasks; None if it never did."""
+    return next((calls for calls, content in outcome.path if score(world, content, 3) >= goal), None)
+
+
+def regressions(before: dict[str, float], after: dict[str, float]) -> list[str]:
+    return [region for region, rate in before.items() if after[region] < rate - MARGIN]
+
+
+def localised(world: World, outcome: Outcome) -> dict[str, bool]:
+    """Which planted modes the five worst patterns name: by the tool called or the error met at the decision."""
+    signs = {"MissingFact": "list_depots", "ErrorLoop": "locked by customs", "ToolChoice": "confirm_freight"}
+    top = outcome.patterns[:5]
+    shown = [str([p["decision"], p["errors"]]) for p in top]
+    return {kind: any(sign in text for text in shown) for kind, sign in signs.items() if kind in world.modes}

@@ -1,0 +1,96 @@
+"""The other two: `gepa.optimize` with its defaults, and random search. Same desk, same ledger, same reflection.
+
+GEPA gets its training set from the sessions that our analysis reads and validates on our selection cases. It calls the
+desk for its minibatches as well, for it reads no recorded traces; that is its design, and part of what is compared.
+Its feedback is the desk's own complaint, which our analysis does not see.
+"""
+
+import contextlib
+import io
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from gepa.api import optimize
+from gepa.core.adapter import EvaluationBatch
+from gepa.core.result import GEPAResult
+
+from bench.optimizers import reflection
+from bench.optimizers.history import BASELINE, transcript
+from bench.optimizers.ours import Outcome
+from bench.optimizers.standin import Desk, Run
+from bench.optimizers.world import Task
+from ninefold.api.artifacts import VersionContent
+
+
+class DeskAdapter:
+    """GEPA's view of the desk (`gepa.core.adapter.GEPAAdapter`)."""
+
+    propose_new_texts = None
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def evaluate(
+        self, batch: list[Task], candidate: dict[str, str], capture_traces: bool = False
+    ) -> EvaluationBatch[Run, str]:
+        runs = [self._desk.run(task, candidate) for task in batch]
+        return EvaluationBatch(
+            [r.output for r in runs], [float(r.solved) for r in runs], runs if capture_traces else None
+        )
+
+    def make_reflective_dataset(
+        self, candidate: dict[str, str], eval_batch: EvaluationBatch[Run, str], components_to_update: list[str]
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        records = [
+            {"Inputs": run.task.question, "Generated Outputs": transcript(run), "Feedback": run.said}
+            for run in eval_batch.trajectories or []
+        ]
+        return dict.fromkeys(components_to_update, records)
+
+
+def by_gepa(desk: Desk, train: list[Task], validation: list[Task], seed: int, calls: int) -> Outcome:
+    draw = random.Random(f"reflect/{seed}")
+
+    def lm(prompt: Any) -> str:
+        _, current, rest = str(prompt).split("```", 2)
+        evidence = rest.split("Your task is to write", 1)[0]
+        return f"```\n{current.strip()}\n{reflection.write(evidence, draw)}\n```"
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        result: GEPAResult[str, int] = optimize(
+            dict(BASELINE.components),
+            trainset=train,
+            valset=validation,
+            adapter=cast(Any, DeskAdapter(desk)),
+            reflection_lm=lm,
+            max_metric_calls=calls,
+            seed=seed,
+        )
+    path, best = [], -1.0
+    for candidate, score, at in zip(
+        result.candidates, result.val_aggregate_scores, result.discovery_eval_counts, strict=True
+    ):
+        if score > best:
+            best = score
+            path.append((at, VersionContent(components=candidate)))
+    return Outcome(path[-1][1], desk.calls, best, path)
+
+
+def by_chance(desk: Desk, validation: list[Task], seed: int, calls: int) -> Outcome:
+    """Random search: a sentence written without evidence is appended to the best so far, and kept if it scores more."""
+    draw = random.Random(f"chance/{seed}")
+    sentences = [*reflection.ANSWERS.values(), *reflection.USELESS, *reflection.HARMFUL]
+    content, path = BASELINE, [(0, BASELINE)]
+    best = _score(desk, validation, BASELINE)
+    while desk.calls + len(validation) <= calls:
+        system = f"{content.components['system']}\n{draw.choice(sentences)}"
+        tried = VersionContent(components={"system": system})
+        if (score := _score(desk, validation, tried)) > best:
+            best, content = score, tried
+            path.append((desk.calls, tried))
+    return Outcome(content, desk.calls, best, path)
+
+
+def _score(desk: Desk, tasks: list[Task], content: VersionContent) -> float:
+    return sum(desk.run(task, content.components).solved for task in tasks) / len(tasks)

@@ -1,0 +1,168 @@
+"""Our loop on the freight desk: analysis of the traces, proposals, race, gate; in this process, by the same functions.
+
+What a pod gets from its surroundings is stood in for: the endpoint by the desk, the store by dictionaries, the
+reflecting model by `reflection.py`. What decides (analysis, proposers, guards, race, gate) is the product's own.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from bench.optimizers import reflection
+from bench.optimizers.history import BASELINE, analysed, inputs
+from bench.optimizers.standin import Desk
+from bench.optimizers.world import Task, World
+from ninefold.api.artifacts import BASELINE as BASELINE_ARM
+from ninefold.api.artifacts import Candidate, Case, ReplayReport, ReplayRow, VersionContent
+from ninefold.api.policy import Gate
+from ninefold.gate import GateInput, evaluate, proved_already
+from ninefold.llm import Chat
+from ninefold.pairing import paired
+from ninefold.proposals import Evidence, InjectFacts, LookBeforeActing, Proposer, Reflect, StopRepeating, propose
+from ninefold.proposals.reflection import WrittenEdit, WrittenEdits
+from ninefold.replay import Answer, Buyer, Request, Runner, Tournament, extended, in_order, null_edit, plan_of, prove
+
+SELECTION_CASES, SEALED_CASES = 160, 280
+
+
+@dataclass
+class Outcome:
+    """What an optimizer has shipped after how many calls. `path`: (calls, prompts) of each thing it believed best."""
+
+    content: VersionContent
+    calls: int
+    believed: float
+    path: list[tuple[int, VersionContent]] = field(default_factory=list)
+    patterns: list[dict[str, Any]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+
+class DeskEndpoint:
+    """A `Replayer` that runs the case on the desk."""
+
+    name = "desk"
+    identity: dict[str, Any] = {"mode": "Desk"}  # noqa: RUF012 - the protocol's property
+
+    def __init__(self, desk: Desk, tasks: dict[str, Task]) -> None:
+        self._desk, self._tasks = desk, tasks
+
+    async def replay(self, request: Request) -> Answer:
+        run = self._desk.run(self._tasks[request.metadata["app.task"]], request.components)
+        errors = sum(not call.ok for call in run.calls)
+        return Answer(scores={"done": float(run.solved)}, steps=len(run.calls), error_steps=errors, tokens=run.tokens)
+
+
+class StandInChat:
+    """`ninefold.llm.Chat` with the stand-in behind it: one edit a pattern, from what the pattern says."""
+
+    spent = 0
+
+    def __init__(self, seed: str) -> None:
+        self._draw = random.Random(seed)
+
+    async def ask(self, instructions: str, data: str, shape: type[Any], *, answer_tokens: int = 0) -> WrittenEdits:
+        shown = json.loads(data.split("<data>", 1)[1].rsplit("</data>", 1)[0])["patterns"]
+        return WrittenEdits(
+            edits=[
+                WrittenEdit(component="system", pattern=label, text=reflection.write(json.dumps(one), self._draw))
+                for label, one in shown.items()
+            ]
+        )
+
+
+class _Memory:
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    async def get(self, request: Any) -> Any | None:
+        return self._kept.get(json.dumps(request, sort_keys=True))
+
+    async def put(self, request: Any, answer: Any) -> None:
+        self._kept[json.dumps(request, sort_keys=True)] = answer
+
+
+def optimize(world: World, desk: Desk, seed: int, cycles: int) -> Outcome:
+    """So many turns of the loop, each on the traffic of the version before."""
+    out = Outcome(BASELINE, 0, 0.0, [(0, BASELINE)])
+    for cycle in range(cycles):
+        if not asyncio.run(_turn(world, desk, out, seed, cycle)):
+            break
+    out.calls = desk.calls
+    return out
+
+
+async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -> bool:
+    given = inputs(gate={"maxTokenRatio": 20.0})
+    found = analysed(world, given, out.content, cycle)
+    if cycle == 0:
+        out.patterns = [pattern.wire() for pattern in found.report.patterns]
+    evidence = Evidence(found.report, out.content, "Client", given.agent.model.context_window)
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating()]
+    chat = cast(Chat, StandInChat(f"reflect/{seed}/{cycle}"))
+    proposals = await propose(
+        evidence, [*proposers, Reflect(chat)], given.policy.proposals.kinds, given.policy.proposals.max_candidates
+    )
+    runner = _runner(world, desk, given.agent.success, f"{seed}/{cycle}")
+    key = given.policy.analysis.intent_key
+    race = await Tournament(runner, out.content, key).select(
+        proposals.candidates, _cases(found.selection.cases, SELECTION_CASES)
+    )
+    out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {race.why}")
+    if race.candidate is None:
+        return False
+    winner = race.candidate
+    out.path.append((desk.calls, extended(out.content, winner.edits)))
+    report = await _sealed(runner, out.content, winner, found.sealed.cases, gate=given.policy.gate, cycle=cycle + 1)
+    result = evaluate(GateInput(report, winner.id, given.policy.gate, cycle + 1))
+    out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {result.verdicts[-1].message}")
+    if not result.passed:
+        return False
+    out.believed = paired(report.rows, winner.id).success
+    out.content = extended(out.content, winner.edits)
+    return True
+
+
+async def _sealed(
+    runner: Runner, stable: VersionContent, candidate: Candidate, cases: list[Case], *, gate: Gate, cycle: int
+) -> ReplayReport:
+    cases = _cases(cases, SEALED_CASES)
+    planned, counted = plan_of(cases), Counter(case.intent for case in cases)
+
+    def report(arms: list[str], rows: list[ReplayRow]) -> ReplayReport:
+        return ReplayReport(bucket="sealed", arms=arms, rows=rows, prompt_tokens=runner.prompt_tokens, **planned)
+
+    def enough(arms: list[str], rows: list[ReplayRow]) -> bool:
+        return proved_already(GateInput(report(arms, rows), candidate.id, gate, cycle), counted)
+
+    return report(*await prove(runner, stable, candidate, cases, enough))
+
+
+def null_sessions(world: World, desk: Desk, sessions: int) -> int:
+    """How many null edits the gate promotes, each on sealed cases of its own noise."""
+    given = inputs(gate={"maxTokenRatio": 20.0})
+    cases = analysed(world, given, BASELINE, 0).sealed.cases
+    edit = null_edit(BASELINE).model_copy(update={"text": "***"})
+    candidate = Candidate(id="nothing", edits=[edit], summary="nothing", predicted_gain=0.1, proposer="bench")
+    passed = 0
+    for session in range(sessions):
+        runner = _runner(world, desk, given.agent.success, f"null/{session}")
+        report = asyncio.run(_sealed(runner, BASELINE, candidate, cases, gate=given.policy.gate, cycle=1))
+        assert BASELINE_ARM in report.arms
+        passed += bool(evaluate(GateInput(report, candidate.id, given.policy.gate, 1)).passed)
+    return passed
+
+
+def _cases(cases: list[Case], limit: int) -> list[Case]:
+    return in_order(cases)[:limit]
+
+
+def _runner(world: World, desk: Desk, success: Any, scope: str) -> Runner:
+    async def always() -> bool:
+        return True
+
+    tasks = {task.key: task for task in world.seen}
+    buyer = Buyer(DeskEndpoint(desk, tasks), success, _Memory(), always, scope=scope, retries=0)
+    return Runner(buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None)

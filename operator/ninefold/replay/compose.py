@@ -1,0 +1,136 @@
+"""What the race teaches beyond its winner: another choice for one kind of case, and candidates made of two. Pure.
+
+**Per stratum.** What helps one kind of case can hurt another, so for every stratum (a value of the intent key) there is
+a choice between the winner, every other arm and no edit at all. The strata are small, so their differences are shrunk
+to the overall one by empirical Bayes: the variance between strata is what is left of the observed one after the
+sampling variance (method of moments, DerSimonian & Laird 1986); where nothing is left there is no split. An
+alternative is taken when its shrunk lead is more than `LEAD` posterior standard errors: noise alone should not split.
+A stratum's choice needs no further calls, for every arm was run on its cases already. Conditions can only name values,
+so after a split the winner's unconditional edits are written for each stratum that was seen and keeps them: a stratum
+that nobody has seen gets none of them.
+
+**Merged.** Arms that answer different patterns may add up; two that still stand are merged into one candidate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, pvariance, variance
+
+from ninefold.api.artifacts import BASELINE, Candidate, ReplayRow
+from ninefold.api.edits import MAX_EDITS, Edit
+from ninefold.pairing import cluster_means, strict, success
+
+LEAST_CLUSTERS = 8
+"""Clusters of a stratum below which it follows the others."""
+LEAD = 1.5
+"""Posterior standard errors by which an alternative must lead."""
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """A stratum's difference after shrinkage: posterior mean and standard error."""
+
+    mean: float
+    error: float
+
+
+def shrink(strata: Mapping[str, Sequence[float]]) -> dict[str, Shrunk]:
+    """Posterior of each stratum's mean from its cluster means, at least two a stratum, under one normal prior.
+
+    All strata share one sampling variance, pooled: that of a small stratum without a difference would be zero.
+    """
+    means = {name: fmean(values) for name, values in strata.items()}
+    weights = {name: len(values) - 1 for name, values in strata.items()}
+    freedom = sum(weights.values())
+    pooled = sum(weights[name] * variance(values) for name, values in strata.items()) / freedom if freedom else 0.0
+    whole = [value for values in strata.values() for value in values]
+    prior = fmean(whole) if whole else 0.0
+    errors = {name: pooled / len(values) for name, values in strata.items()}
+    between = max(0.0, pvariance(list(means.values())) - fmean(errors.values())) if len(means) > 1 else 0.0
+    found = {}
+    for name, mean in means.items():
+        trust = between / (between + errors[name]) if between else 0.0
+        found[name] = Shrunk(prior + trust * (mean - prior), sqrt(trust * errors[name]))
+    return found
+
+
+def choices(rows: Sequence[ReplayRow], winner: str, others: Sequence[str]) -> dict[str, str]:
+    """Stratum -> the arm that is to be taken there instead of the winner (`baseline`: no edit)."""
+    by_stratum: dict[str, list[ReplayRow]] = {}
+    for row in map(strict, rows):
+        if row.intent is not None:
+            by_stratum.setdefault(row.intent, []).append(row)
+    best: dict[str, tuple[float, str]] = {}
+    for arm in (BASELINE, *others):
+        leads = {name: cluster_means(own, arm, winner, success) for name, own in by_stratum.items()}
+        large = {name: values for name, values in leads.items() if len(values) >= LEAST_CLUSTERS}
+        for name, lead in shrink(large).items():
+            if lead.error and lead.mean > LEAD * lead.error and lead.mean > best.get(name, (0.0, ""))[0]:
+                best[name] = (lead.mean, arm)
+    return {name: arm for name, (_, arm) in best.items()}
+
+
+def split(
+    winner: Candidate, arms: Mapping[str, Candidate], chosen: Mapping[str, str], key: str, strata: Mapping[str, str]
+) -> Candidate | None:
+    """The winner with other choices in some strata of `key`; None when it would have too many edits or none.
+
+    `strata` has the text of a condition for each intent.
+    """
+    edits: list[Edit] = []
+    for name, value in strata.items():
+        arm = chosen.get(name, winner.id)
+        if arm != BASELINE:
+            edits += [conditional for edit in arms[arm].edits if (conditional := _within(edit, key, value))]
+    # Conditions on other keys, or on values that the selection cases do not have, are the winner's own.
+    seen = set(strata.values())
+    edits += [edit for edit in winner.edits if edit.when and edit.when.get(key) not in seen]
+    unique = list({_identity(edit): edit for edit in edits}.values())
+    if not unique or len(unique) > MAX_EDITS:
+        return None
+    told = ", ".join(f"{'no edit' if arm == BASELINE else arm} in {n} strata" for arm, n in _counted(chosen).items())
+    return winner.model_copy(
+        update={"id": f"{winner.id}:split", "edits": unique, "summary": f"{winner.summary}; {told}"}
+    )
+
+
+def _within(edit: Edit, key: str, value: str) -> Edit | None:
+    """The edit as it stands in one stratum; None where it does not apply."""
+    when = edit.when or {}
+    if key in when:
+        return edit if when[key] == value else None
+    return edit.model_copy(update={"when": {**when, key: value}}) if len(when) < 4 else edit
+
+
+def _identity(edit: Edit) -> tuple[object, ...]:
+    return edit.component, edit.kind, tuple(sorted((edit.when or {}).items())), edit.text
+
+
+def _counted(chosen: Mapping[str, str]) -> dict[str, int]:
+    return {arm: list(chosen.values()).count(arm) for arm in dict.fromkeys(chosen.values())}
+
+
+def merged(standing: Sequence[Candidate], known: Sequence[Candidate]) -> Candidate | None:
+    """The first two that stand and answer different patterns, as one; None when there are none or it is known."""
+    for place, one in enumerate(standing):
+        for other in standing[place + 1 :]:
+            if patterns(one) <= patterns(other) or patterns(other) <= patterns(one):
+                continue
+            edits = list({_identity(edit): edit for edit in (*one.edits, *other.edits)}.values())
+            same = [{_identity(edit) for edit in candidate.edits} for candidate in known]
+            if len(edits) <= MAX_EDITS and {_identity(edit) for edit in edits} not in same:
+                gain = min(1.0, one.predicted_gain + other.predicted_gain)
+                return Candidate(
+                    id=f"{one.id}+{other.id}",
+                    edits=edits,
+                    summary=f"{one.summary}, {other.summary}",
+                    predicted_gain=gain,
+                    proposer=f"{one.proposer}+{other.proposer}",
+                )
+    return None
+
+
+def patterns(candidate: Candidate) -> frozenset[str]:
+    """Ids of the patterns that its edits answer."""
+    return frozenset(e.receipt.pattern for e in candidate.edits if e.receipt and e.receipt.pattern)
