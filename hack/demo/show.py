@@ -4,7 +4,9 @@ Everything comes from the cluster by kubectl, as a user would see it; nothing is
 """
 
 import json
+import re
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -54,11 +56,20 @@ def _patterns(out: Console, run: Manifest) -> None:
 
 
 def _prompt_diff(out: Console, found: list[Version]) -> None:
+    """The parts of the diff; of those that differ only in the value of their condition, the first in full."""
     first, last = found[0], found[-1]
     _heading(out, f"What changed in the prompt: {first.name} → {last.name}")
     colours = {"+": "green", "-": "red", "#": "dim", "=": "bold"}
-    for line in diff(first.content, last.content).splitlines():
-        out.print(line, style=colours.get(line[:1]), markup=False, soft_wrap=True)
+    alike: Counter[str] = Counter()
+    for part in re.split(r"^(?==== )", diff(first.content, last.content), flags=re.M):
+        title, _, body = part.partition("\n")
+        alike[title.rpartition(" = ")[0] or title] += 1
+        if alike[title.rpartition(" = ")[0] or title] == 1:
+            for line in part.splitlines():
+                out.print(line, style=colours.get(line[:1]), markup=False, soft_wrap=True)
+        else:
+            added = sum(line.startswith("+") for line in body.splitlines()) - 1
+            out.print(f"{title} ({added} lines, as above)", style="bold", markup=False, soft_wrap=True)
 
 
 def _gate(out: Console, run: Manifest) -> None:

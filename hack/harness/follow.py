@@ -45,7 +45,8 @@ def follow_run(kubectl: Kubectl, say: Say, seconds: float) -> Manifest:
             news = (condition["status"], condition["reason"], condition["message"])
             key = (run["metadata"]["uid"], kind)
             if kind not in ECHOES and told.get(key, ("",))[:2] != news[:2]:
-                say(f"{time.monotonic() - started:6.1f} s  {kind}={news[0]} {news[1]}: {news[2]}")
+                what = "…" if news[:1] == ("False",) and kind == "Ready" else f"{kind}={news[0]}"
+                say(f"{what} {news[1]}: {news[2]}")
             told[key] = news
         if run.get("status", {}).get("completionTime"):
             return run

@@ -8,7 +8,8 @@ Progress goes to standard error. The last line of standard output is one JSON ob
 with several seeds there is a line for each before it, and the last pools them. `--control wrong-key` also puts the
 run's own control arm (facts under another stratum's key) through the gate as if it were the candidate.
 
-Exit codes: 0 every run promoted; 1 one promoted nothing, or the control would have been promoted; 2 DATA is not there.
+Exit codes: 0 every run promoted; 1 one promoted nothing, or the control would have been promoted; 2 DATA is not there,
+or --keep is not empty; 130 interrupted.
 """
 
 import argparse
@@ -33,6 +34,9 @@ def main() -> int:
         agent = RecordedAgent.below(options.data)
     except NoData as error:
         print(error, file=sys.stderr)
+        return 2
+    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
+        print(f"--keep {options.keep}: the directory is not empty", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="ninefold-recorded-") as scratch:
         directory = options.keep or Path(scratch)

@@ -1,5 +1,6 @@
 """One namespace in which the loop is set up, as its user sees it: manifests in, conditions and ConfigMaps out."""
 
+import difflib
 import json
 import re
 from typing import Any
@@ -14,6 +15,12 @@ from testbed.fixtures import Kubectl
 Manifest = dict[str, Any]
 
 TRACES = {"configMap": {"name": "trace-files"}}
+
+
+def differences(one: Manifest, other: Manifest) -> list[str]:
+    """The lines in which two states differ."""
+    texts = [json.dumps(state, indent=1, sort_keys=True).splitlines() for state in (one, other)]
+    return list(difflib.unified_diff(*texts, lineterm="", n=2))
 
 
 class Loop:
@@ -82,11 +89,19 @@ class Loop:
         eventually(seen, f"{kind}/{name} {type_}={status} {reason}", seconds)
         return last[0][2]
 
-    def phase(self, name: str) -> str:
-        return str(self.one("nfr", name).get("status", {}).get("phase", ""))
-
     def data(self, config_map: str) -> dict[str, str]:
         found: dict[str, str] = self.one("configmap", config_map)["data"]
+        return found
+
+    def state_at_rest(self) -> Manifest:
+        """The state when two looks at it are the same."""
+        looks: list[Manifest] = [{}]
+
+        def settled() -> Manifest | None:
+            looks.append(self.state())
+            return looks[-1] if looks[-1] == looks[-2] else None
+
+        found: Manifest = eventually(settled, "rest")
         return found
 
     def state(self) -> Manifest:
@@ -123,7 +138,8 @@ _TIMES = {
 
 
 def _anonymous(text: str) -> str:
-    """UIDs, names that are hashed from UIDs, and namespaces."""
+    """UIDs, what is hashed over UIDs (names of Jobs, digests of artifacts that name others), and namespaces."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID", text)
     text = re.sub(r"(-(?:probe|analyze|propose|replay-selection|replay-sealed))-[0-9a-f]{8}\b", r"\1-HASH", text)
     return re.sub(r"test-[0-9a-f]{8}", "NAMESPACE", text)

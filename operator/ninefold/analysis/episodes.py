@@ -30,11 +30,12 @@ class Episode:
     """One judged trace. `task` names what must be distinct for support: the task, or the session without a task key.
 
     `same_task` is whether `task` is a real task key, within which a contrast may be matched. `told` are the words of
-    system and user messages.
+    system and user messages. `user` is the user's hash, or the task where traces name no users.
     """
 
     trace_id: str
     session_id: str
+    user: str
     task: str
     same_task: bool
     intent: str
@@ -109,7 +110,7 @@ def episodes(table: StepTable, chosen: list[Opening]) -> list[Episode]:
     steps: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for step in tools.select(columns).to_pylist():
         steps[step["trace_id"]].append(step)
-    tasks = dict(zip(table.traces["trace_id"].to_pylist(), table.traces["task_key"].to_pylist(), strict=True))
+    tasks, users = (dict(zip(*_columns(table, "trace_id", c), strict=True)) for c in ("task_key", "user_hash"))
     actions = Actions(
         (tasks[o.trace_id] or o.session_id, _tool(s), s["tool_args"] or "") for o in chosen for s in steps[o.trace_id]
     )
@@ -118,6 +119,7 @@ def episodes(table: StepTable, chosen: list[Opening]) -> list[Episode]:
         Episode(
             trace_id=o.trace_id,
             session_id=o.session_id,
+            user=users[o.trace_id] or tasks[o.trace_id] or o.session_id,
             task=tasks[o.trace_id] or o.session_id,
             same_task=tasks[o.trace_id] is not None,
             intent=o.intent or "",
@@ -128,6 +130,10 @@ def episodes(table: StepTable, chosen: list[Opening]) -> list[Episode]:
         )
         for o in chosen
     ]
+
+
+def _columns(table: StepTable, *names: str) -> list[list[Any]]:
+    return [table.traces[name].to_pylist() for name in names]
 
 
 def _call(k: int, step: dict[str, Any], actions: Actions) -> Call:

@@ -6,10 +6,12 @@ result that answers the question is not. So:
 
 1. A *source* is an action and a path in its results whose values are named, outside quotes, in later calls that went
    well, far more often than the results of the action that traces usually end with, in enough distinct tasks.
-2. A source is *shared* when nearly every value that one task was shown was also shown to another task of the same
-   intent. What a customer's lookup shows is his alone, so its path is not shared.
-3. A value at a source is a fact when two tasks saw it; or, at a shared source, when only one task ever asked this
-   very question, so that the value had no chance to be seen again.
+2. A source is *shared* when nearly every value that one user was shown was also shown to another user of the same
+   intent. What a customer's look-up shows is his alone, so its path is not shared, however often it is named again.
+   No question with a quotation, an address or the key of a record in it is a source.
+3. A value at a shared source is a fact when two users saw it; or when only one ever asked this very question, so that
+   it had no chance to be seen again, and the question is made of words of the tool's language, of facts, or of
+   several users' messages. Where traces name no users, a task stands for one.
 4. A name that several tasks used in calls that went well in *successful* traces is a fact without a source, when it
    belongs to few intents (else it is a word of the tool's language).
 5. What a source shows alike in several intents says nothing of any of them, and is left out.
@@ -23,7 +25,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -31,7 +32,7 @@ from ninefold.analysis import queries
 from ninefold.analysis.engine import Engine, Row
 from ninefold.analysis.population import table
 from ninefold.analysis.stats.wilson import wilson
-from ninefold.analysis.words import words
+from ninefold.analysis.words import RECORD, WORD, words
 from ninefold.api.artifacts import Fact
 
 SOURCE_TASKS = 10
@@ -41,9 +42,9 @@ FAR_MORE = 3.0
 LEAST_REUSE = 0.02
 """Taken for the final action's reuse where that is lower: chance repeats happen."""
 SHARED = 0.7
-"""Share of (task, value) pairs that another task of the intent saw too, from which a path is shared."""
+"""Share of (user, value) pairs that another user of the intent saw too, from which a path is shared."""
 OWN_TASKS = 3
-"""Distinct successful tasks that must have used a name which no source showed."""
+"""Distinct successful tasks, and users, that must have used a name which no source showed."""
 FEW_INTENTS = 0.15
 """Share of intents above which an unsourced name is a word of the tool's language."""
 NEVER_SOLVED_TASKS = 10
@@ -55,8 +56,7 @@ SAME = 0.9
 MAX_CHARACTERS = 10_000
 """Of one intent's facts as text, about 2,500 tokens: a prompt must have room for more. The best supported stay."""
 
-_PERSONAL = re.compile(r"['\"@]|\d{3}")
-"""What only one task asked with a quotation, a mail address or a long number in it may be about a person."""
+_PERSONAL = re.compile(r"['\"@]")
 _SOURCES = pa.schema([("action", pa.string()), ("path", pa.string())])
 
 
@@ -85,18 +85,23 @@ def mine(engine: Engine, intent_key: str | None) -> Knowledge:
     language = _language(by_word, names, intents)
     dropped = _never_solved(by_word, intents)
     shared = _shared(engine)
-    asked = {(r["intent"], r["source"]): r["tasks"] for r in engine.query(queries.ASKED)} if sources else {}
+    asked = {(r["intent"], r["source"]): r["users"] for r in engine.query(queries.ASKED)} if sources else {}
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for row in engine.query(queries.COMMONLY_TOLD):
+        told[row["intent"]].add(row["word"])
     facts: list[Fact] = []
     for intent in sorted(intents):
         if intent_key and not intent:
             continue
         own = [r for r in sightings if r["intent"] == intent and (intent, r["word"]) not in dropped]
-        kept = [r for r in own if r["source"].lower() not in general and _is_fact(r, shared, asked)]
+        own = [r for r in own if (r["action"], r["path"]) in shared and r["source"].lower() not in general]
+        users = {source: n for (i, source), n in asked.items() if i == intent}
+        kept = _told_by_known(own, users, language, told[intent])
         when = {intent_key: intent} if intent_key else {}
         found = list(_by_source(kept, when, language))
         if intent_key:
-            told = names | language | {w for f in found for w in words(f.source)}
-            found += _unsourced(by_word, intent, when, told, max(1.0, FEW_INTENTS * len(intents)))
+            known = names | language | {w for f in found for w in words(f.source)}
+            found += _unsourced(by_word, intent, when, known, max(1.0, FEW_INTENTS * len(intents)))
         facts += _within(found)
     return Knowledge(facts, frozenset(informing), frozenset(language))
 
@@ -142,11 +147,31 @@ def _shared(engine: Engine) -> set[tuple[str, str]]:
     return {(r["action"], r["path"]) for r in rows if r["again"] / r["pairs"] >= SHARED}
 
 
-def _is_fact(row: Row, shared: set[tuple[str, str]], asked: dict[Any, int]) -> bool:
-    times = asked[row["intent"], row["source"]]
-    if times < 2 and _PERSONAL.search(row["source"]):
+def _told_by_known(rows: list[Row], asked: dict[str, int], language: set[str], told: set[str]) -> list[Row]:
+    """The rows that are facts: questions made of known words make their values known, until nothing is added."""
+    known, kept = set(language), list[Row]()
+    while True:
+        added = [r for r in rows if _is_fact(r, asked[r["source"]], known, told)]
+        if len(added) == len(kept):
+            return kept
+        kept, known = added, known | {r["word"] for r in added}
+
+
+def _is_fact(row: Row, users: int, known: set[str], told: set[str]) -> bool:
+    """Whether a value of a shared source may be told.
+
+    So many `users` asked this question; `known` are facts and language, and `told` words of several users' messages.
+    """
+    question = row["source"]
+    if _PERSONAL.search(question) or RECORD.search(question):
         return False
-    return row["tasks"] >= 2 or ((row["action"], row["path"]) in shared and times == 1)
+    first, *rest = [w.lower() for w in WORD.findall(question)] or [""]
+    # The first of several words says what is done. The others, or a single one, may name somebody's record. A call with
+    # nothing, which goes by its tool's name, can name no record.
+    nothing_asked = row["action"] == f"{question}()"
+    if not nothing_asked and ((rest and users < 2 and set(rest) - known - told) or (not rest and first not in known)):
+        return False
+    return row["users"] >= 2 or users == 1
 
 
 def _language(by_word: list[Row], names: set[str], intents: dict[str, Row]) -> set[str]:
@@ -202,7 +227,8 @@ def _unsourced(by_word: list[Row], intent: str, when: dict[str, str], told: set[
         row
         for row in by_word
         if row["intent"] == intent
-        and row["solved"] >= OWN_TASKS
+        and min(row["solved"], row["users"]) >= OWN_TASKS
+        and not RECORD.search(row["word"])
         and row["word"] not in told
         and spread[row["word"]] <= few
     ]

@@ -1,7 +1,7 @@
 """Answers that hold, as failure patterns: what it costs, what shows it, and a sentence that a person understands."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ninefold.analysis.facts import Knowledge
 from ninefold.analysis.population import readable
@@ -12,6 +12,8 @@ from ninefold.api.artifacts import Decision, Interval, Pattern, PatternKind, can
 MAX_EVIDENCE = 10
 OCCURS_SHARE = 0.05
 """Share of the traces with equal knowledge from which the better choice counts as one that they have."""
+OTHER_TOOLS = 0.1
+"""Calls of other tools, per call of the commonest, up to which a decision is about that one tool."""
 _WITH_FACTS: tuple[PatternKind, ...] = ("ContextGap", "HallucinationTrigger")
 _TAKEN = {
     "ContextGap": "goes on with {taken} without having looked anything up",
@@ -82,8 +84,14 @@ def _decision(answer: Answer, taken: Sequence[Choice]) -> Decision:
         taken=taken_most,
         better=winning,
         better_example=_example(better, winning) if winning != taken_most else None,
-        tool=Counter(c.call.tool for c in taken).most_common(1)[0][0],
+        tool=_common(c.call.tool for c in taken),
     )
+
+
+def _common(tools: Iterable[str]) -> str | None:
+    """The one tool that nearly every call is of; None when a rule about it would leave many of them out."""
+    (tool, times), *others = Counter(tools).most_common()
+    return tool if sum(n for _, n in others) <= OTHER_TOOLS * times else None
 
 
 def _example(choices: Sequence[Choice], action: str) -> str | None:
@@ -92,7 +100,7 @@ def _example(choices: Sequence[Choice], action: str) -> str | None:
     surface: dict[str, str] = {}
     for choice in choices:
         if choice.call.action == action:
-            text = readable(choice.call.args)
+            text = readable(choice.call.tool, choice.call.args)
             tasks[text.lower()].add(choice.episode.task)
             surface.setdefault(text.lower(), text)
     best = max(tasks, key=lambda t: (len(tasks[t]), t))
@@ -115,7 +123,7 @@ def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str
     both = answer.within_task.strata if answer.within_task else 0
     matched = f"the {both} tasks that met both"
     if answer.matching != "task":
-        matched = f"the same intent and state, for only {both} tasks met both"
+        matched = f"the same intent and state, for {f'only {both} tasks' if both else 'no task'} met both"
     return (
         f"{point[0].upper()}{point[1:]}{question.about} the agent "
         f"{_TAKEN[question.kind].format(taken=decision.taken)}: {taken} traces, "

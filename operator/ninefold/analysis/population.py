@@ -12,7 +12,13 @@ from ninefold.analysis.episodes import Episode
 from ninefold.analysis.words import identifiers, one_word, texts, values
 
 _EPISODES = pa.schema(
-    [("trace_id", pa.string()), ("task", pa.string()), ("intent", pa.string()), ("solved", pa.bool_())]
+    [
+        ("trace_id", pa.string()),
+        ("user", pa.string()),
+        ("task", pa.string()),
+        ("intent", pa.string()),
+        ("solved", pa.bool_()),
+    ]
 )
 _CALLS = pa.schema(
     [
@@ -24,6 +30,7 @@ _CALLS = pa.schema(
     ]
 )
 _USED = pa.schema([("trace_id", pa.string()), ("k", pa.int32()), ("word", pa.string()), ("ok", pa.bool_())])
+_TOLD = pa.schema([("trace_id", pa.string()), ("word", pa.string())])
 _SHOWN = pa.schema(
     [
         ("trace_id", pa.string()),
@@ -38,14 +45,14 @@ _BLANKS = re.compile(r"\s+")
 
 
 def load(engine: Engine, population: Sequence[Episode]) -> None:
-    """Make the tables `episodes`, `calls`, `used` and `shown`."""
+    """Make the tables `episodes`, `told`, `calls`, `used` and `shown`."""
     calls: list[tuple[Any, ...]] = []
     used: list[tuple[Any, ...]] = []
     shown: list[tuple[Any, ...]] = []
     for episode in population:
         for call in episode.calls:
             ok = call.error is None
-            calls.append((episode.trace_id, call.k, call.action, readable(call.args), ok))
+            calls.append((episode.trace_id, call.k, call.action, readable(call.tool, call.args), ok))
             used += ((episode.trace_id, call.k, word, ok) for word in sorted(identifiers(call.args)))
             if ok:
                 places: dict[tuple[str, str], tuple[str, int]] = {}
@@ -53,7 +60,8 @@ def load(engine: Engine, population: Sequence[Episode]) -> None:
                     if one_word(value):
                         places.setdefault((path, value.lower()), (value, place))
                 shown += ((episode.trace_id, call.k, p, w, s, n) for (p, w), (s, n) in places.items())
-    engine.load("episodes", table(_EPISODES, ((e.trace_id, e.task, e.intent, e.solved) for e in population)))
+    engine.load("episodes", table(_EPISODES, ((e.trace_id, e.user, e.task, e.intent, e.solved) for e in population)))
+    engine.load("told", table(_TOLD, ((e.trace_id, word) for e in population for word in sorted(e.told))))
     engine.load("calls", table(_CALLS, calls))
     engine.load("used", table(_USED, used))
     engine.load("shown", table(_SHOWN, shown))
@@ -65,8 +73,11 @@ def table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
     return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def readable(args: str) -> str:
-    """Arguments as a person reads them: the text alone when there is one text, on one line, without a closing mark."""
+def readable(tool: str, args: str) -> str:
+    """A call as a person reads it: the text alone when there is one text, on one line, without a closing mark; and the
+    tool's name when it was called with nothing."""
+    if args.strip() in ("", "{}", "[]", "null"):
+        return tool
     found = texts(args)
     try:
         alone = len(found) == 1 and len(json.loads(args)) == 1

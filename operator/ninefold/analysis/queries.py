@@ -1,6 +1,7 @@
 """Every statement that the engine is asked, over these tables (`ninefold.analysis.population.load`):
 
-    episodes(trace_id, task, intent, solved)       one row a trace
+    episodes(trace_id, user, task, intent, solved) one row a trace
+    told(trace_id, word)                           words of system and user messages
     calls(trace_id, k, action, source, ok)         one row a call; `source` is its arguments as a person reads them
     used(trace_id, k, word, ok)                    identifiers in a call's arguments
     shown(trace_id, k, path, word, surface, place) one-word values in an ok call's result
@@ -42,7 +43,7 @@ ORDER BY c.action
 SIGHTINGS = """
 -- What each source (an action with its very arguments) showed at each path, in how many tasks of its intent.
 SELECT e.intent AS intent, c.action AS action, s.path AS path, c.source AS source, s.word AS word,
-       min(s.surface) AS surface, min(s.place) AS place, uniqExact(e.task) AS tasks
+       min(s.surface) AS surface, min(s.place) AS place, uniqExact(e.task) AS tasks, uniqExact(e.user) AS users
 FROM shown AS s
 INNER JOIN calls AS c ON c.trace_id = s.trace_id AND c.k = s.k
 INNER JOIN episodes AS e ON e.trace_id = s.trace_id
@@ -52,10 +53,10 @@ ORDER BY intent, source, place, word
 """
 
 SEEN_AGAIN = """
--- Of all (task, value) pairs at a path, how many show a value that another task of the intent was shown as well.
-SELECT action, path, sum(tasks) AS pairs, sumIf(tasks, tasks > 1) AS again
+-- Of all (user, value) pairs at a path, how many show a value that another user of the intent was shown as well.
+SELECT action, path, sum(users) AS pairs, sumIf(users, users > 1) AS again
 FROM (
-    SELECT c.action AS action, s.path AS path, e.intent AS intent, s.word AS word, uniqExact(e.task) AS tasks
+    SELECT c.action AS action, s.path AS path, e.intent AS intent, s.word AS word, uniqExact(e.user) AS users
     FROM shown AS s
     INNER JOIN calls AS c ON c.trace_id = s.trace_id AND c.k = s.k
     INNER JOIN episodes AS e ON e.trace_id = s.trace_id
@@ -66,8 +67,8 @@ ORDER BY action, path
 """
 
 ASKED = """
--- In how many tasks of its intent a source was asked.
-SELECT e.intent AS intent, c.source AS source, uniqExact(e.task) AS tasks
+-- How many users of an intent asked a source.
+SELECT e.intent AS intent, c.source AS source, uniqExact(e.user) AS users
 FROM calls AS c
 INNER JOIN episodes AS e ON e.trace_id = c.trace_id
 WHERE c.ok AND c.action IN (SELECT action FROM sources)
@@ -76,12 +77,24 @@ ORDER BY intent, source
 """
 
 WORDS = """
--- In how many tasks of an intent calls that went well name a word, and in how many of those the trace succeeded.
-SELECT e.intent AS intent, u.word AS word, uniqExact(e.task) AS tasks, uniqExactIf(e.task, e.solved) AS solved
+-- In how many tasks of an intent calls that went well name a word, in how many of those the trace succeeded, and for
+-- how many users.
+SELECT e.intent AS intent, u.word AS word, uniqExact(e.task) AS tasks, uniqExactIf(e.task, e.solved) AS solved,
+       uniqExactIf(e.user, e.solved) AS users
 FROM used AS u
 INNER JOIN episodes AS e ON e.trace_id = u.trace_id
 WHERE u.ok
 GROUP BY e.intent, u.word
+ORDER BY intent, word
+"""
+
+COMMONLY_TOLD = """
+-- Words that the messages of more than one user of an intent hold.
+SELECT e.intent AS intent, t.word AS word
+FROM told AS t
+INNER JOIN episodes AS e ON e.trace_id = t.trace_id
+GROUP BY e.intent, t.word
+HAVING uniqExact(e.user) > 1
 ORDER BY intent, word
 """
 

@@ -5,8 +5,8 @@ A question is one decision point with two arms: traces that chose what may be *b
 there: a trace that ended has made no choice.
 
 The arms are matched within task where the tasks that met both are enough; else within intent and state (the signature
-of the steps before, what has been looked up, the last error), and then a difference that shrinks to less than a quarter
-within the few tasks that met both vetoes. Without a task key and without an intent nothing can be matched: what
+of the steps before, what has been looked up, the last error), and then the few tasks that met both may veto, when
+nothing of the difference shows within them. Without a task key and without an intent nothing can be matched: what
 differs is a mix of tasks.
 """
 
@@ -29,8 +29,9 @@ from ninefold.api.artifacts import PatternKind
 
 VETO_STRATA = 5
 """Tasks with both arms from which their difference may veto one that was matched within intent and state."""
-VETO_SHARE = 0.25
-"""Share of that difference that must be left within tasks; below, most of it lies between tasks."""
+VETO_P = 0.2
+"""One-sided p of that difference above which it vetoes. Few tasks cannot prove an effect, but a true one of a size
+that matters leaves its trace in them."""
 
 Matching = Literal["task", "intent and state"]
 
@@ -73,10 +74,6 @@ class Answer:
     difference: Difference | None
     within_task: Difference | None
     found: bool = False
-
-    @property
-    def supported(self) -> bool:
-        return self.difference is not None
 
 
 _CHOICES = pa.schema(
@@ -141,10 +138,10 @@ def _answer(question: Question, row: Any, task: list[Cell], state: list[Cell], m
 
 
 def _vetoed(answer: Answer) -> bool:
-    within, difference = answer.within_task, answer.difference
-    if answer.matching != "intent and state" or within is None or difference is None or within.strata < VETO_STRATA:
+    within = answer.within_task
+    if answer.matching != "intent and state" or within is None or within.strata < VETO_STRATA:
         return False
-    return within.estimate < VETO_SHARE * difference.estimate
+    return within.estimate <= 0 or within.p_value / 2 > VETO_P
 
 
 def _with_found(a: Answer, found: bool) -> Answer:
@@ -156,30 +153,30 @@ def _share(x: int, n: int) -> float:
 
 
 def not_identified(answer: Answer, min_support: int) -> str | None:
-    """Why a question got no answer, as a sentence; None when it got one or when there was nothing to see."""
+    """Why what looks like a finding is none, as a sentence; None when it is one, or when there is nothing to see."""
     q, (better, taken) = answer.question, answer.crude
-    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
-    fewest = min(answer.better_tasks, answer.taken_tasks)
-    if fewest == 0 or better <= taken:
+    fewest, within = min(answer.better_tasks, answer.taken_tasks), answer.within_task
+    if answer.found or fewest == 0 or better <= taken or (fewest >= min_support and not _apart(answer)):
         return None
-    if answer.difference is None:
-        if fewest < min_support:
-            return (
-                f"{seen}, but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: "
-                "more traces would tell"
-            )
-        if not _apart(answer):
-            return None
+    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
+    if fewest < min_support:
         return (
-            f"{seen}, yet hardly any task met both choices, so this may be a mix of tasks (TaskMix): more runs of the "
-            "same task, a task key or an intent key would tell"
+            f"{seen}, but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: "
+            "more traces would tell"
         )
-    if _vetoed(answer) and answer.within_task is not None and answer.difference.low > 0:
+    if within is not None and (answer.matching == "task" or _vetoed(answer)):
         return (
-            f"{seen}, but within the {answer.within_task.strata} tasks that met both the difference is "
-            f"{answer.within_task.estimate:+.0%}: it lies between tasks (TaskMix)"
+            f"{seen}, but within the {within.strata} tasks that met both the difference is "
+            f"{within.estimate * 100:+.0f} points: it lies between tasks (TaskMix)"
         )
-    return None
+    if answer.difference is not None:
+        return None
+    if any(c.episode.intent for c in q.choices):
+        return f"{seen}, but the two were never chosen in the same state: what led there may be the cause"
+    return (
+        f"{seen}, yet only {within.strata if within else 0} tasks met both choices, so this may be a mix of tasks "
+        "(TaskMix): more runs of the same task, a task key or an intent key would tell"
+    )
 
 
 def _apart(answer: Answer) -> bool:

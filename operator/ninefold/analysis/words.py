@@ -15,6 +15,8 @@ WORD = re.compile(r"[^\W\d]\w*")
 MAX_VALUES = 2_000
 """Values of one result that are looked at; a result that lists more is data, not a description."""
 MAX_WORD = 64
+RECORD = re.compile(r"\d{3}|\b(?=[A-Z0-9]*\d[A-Z0-9]*\b)(?=[A-Z0-9]*[A-Z])[A-Z0-9]{4,}\b")
+"""Three digits in a row, or a code of capitals and digits: what keys of records look like."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.S)
 _CUTS = ("), ", "], ", "}, ", "),", "],", "},")
 
@@ -50,8 +52,11 @@ def words(text: str) -> set[str]:
 
 
 def one_word(value: str) -> bool:
-    """Whether a value could be a name: one word of moderate length; no number, date, mail or phrase is one."""
-    return len(value) <= MAX_WORD and WORD.fullmatch(value) is not None
+    """Whether a value could be the name of something: one word of moderate length that is not the key of a record.
+
+    No number, date, mail or phrase is one word; `order_48213` and `X7K2PQ` are keys of somebody's records.
+    """
+    return len(value) <= MAX_WORD and WORD.fullmatch(value) is not None and not RECORD.search(value)
 
 
 def values(result: str) -> list[tuple[str, str]]:

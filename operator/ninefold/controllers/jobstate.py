@@ -36,6 +36,10 @@ _CANNOT_START = frozenset(
         "ImagePullBackOff",
     }
 )
+_NO_POD = (
+    "there is no pod yet: `kubectl describe job {}` says why (a service account that is missing, a quota, an admission "
+    "policy)"
+)
 _MAX_MESSAGE = 1000
 
 
@@ -51,7 +55,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Running:
-    """Under way. `waiting` says why its pod does not start, `since` when that pod was made."""
+    """Under way. `waiting` says why its pod does not start, `since` from when on it could have."""
 
     waiting: str | None = None
     since: datetime | None = None
@@ -105,8 +109,16 @@ def state_of(job: Manifest | None, pods: Sequence[Manifest], owner_uid: str, exp
             return _completed(pods, _time_of(condition, job), expected_key)
         if condition["type"] == "Failed":
             return _failed(condition, pods, _time_of(condition, job))
+    if not pods and _should_have_one(job):
+        return Running(_NO_POD.format(job["metadata"]["name"]), _created(job))
     pod, why = next(((pod, why) for pod in pods if (why := _waiting(pod))), (None, None))
     return Running(why, _created(pod) if pod is not None else None)
+
+
+def _should_have_one(job: Manifest) -> bool:
+    """Not one that a queueing system holds back, nor one whose pod was just removed."""
+    status = job.get("status") or {}
+    return not (job.get("spec", {}).get("suspend") or status.get("active") or status.get("failed"))
 
 
 def patient(state: JobState, now: datetime) -> JobState:
@@ -208,5 +220,5 @@ def _phase(pod: Manifest) -> str:
     return str(pod.get("status", {}).get("phase", ""))
 
 
-def _created(pod: Manifest) -> datetime:
-    return parse_time(pod["metadata"]["creationTimestamp"])
+def _created(manifest: Manifest) -> datetime:
+    return parse_time(manifest["metadata"]["creationTimestamp"])

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from ninefold import logs
 from ninefold.api.base import API_VERSION, GROUP, VERSION
-from ninefold.controllers.actions import Manifest
+from ninefold.controllers.actions import Action, Create, Manifest
 from ninefold.controllers.environment import Options
 from ninefold.controllers.health import LagMeter, Servers, Vitals
 from ninefold.controllers.kinds import controllers
@@ -98,6 +98,7 @@ class Operator:
             self._queue.add(*self._cache.keys(RECONCILED))
             group.create_task(self._route())
             group.create_task(self._resync())
+            group.create_task(self._audit())
             self._queue.start()
             group.create_task(self._watch(told))
             self._state = "leading"
@@ -128,10 +129,15 @@ class Operator:
                 log.error("%s in the operator itself", type(error).__name__, extra={"trail": logs.where(error)})
 
     async def _resync(self) -> None:
-        """Now and then, look at everything: for what no event told, and to hear whether events still arrive."""
+        """Now and then, look at everything: for what no event tells."""
         while True:
             await asyncio.sleep(self._options.resync_seconds)
             self._queue.resync(self._cache.keys(RECONCILED), spread=self._options.resync_seconds)
+
+    async def _audit(self) -> None:
+        """As often, hear whether events still arrive."""
+        while True:
+            await asyncio.sleep(self._options.resync_seconds)
             try:
                 await self._cache.audit(self._client)
             except KubeError as error:
@@ -176,10 +182,24 @@ class Operator:
             if self._queue.stopping or not self._lease.is_held:
                 raise NotNowError
             before = self._cache.get(*_parts(key))
-            written = await self._writer.perform(action)
+            try:
+                written = await self._writer.perform(action)
+            except KubeError as error:
+                await self._tell(key, action, error)
+                raise
             if written is not None and written["kind"] == "OptimizationRun":
                 self._metrics.run_changed(before, written)
         return plan.again_at
+
+    async def _tell(self, key: Key, action: Action, error: KubeError) -> None:
+        """A refusal that does not pass by itself becomes a condition. Only of what holds no prompts: the API server
+        quotes what it refuses."""
+        kind = action.manifest["kind"] if isinstance(action, Create) else ""
+        if kind not in ("Job", "OptimizationRun") or error.status not in (403, 422) or error.namespace_ends:
+            return
+        plan = await self._controllers[key.kind].refused(self._reader, key, error.message, datetime.now(UTC))
+        for telling in plan.actions:
+            await self._writer.perform(telling)
 
     # ------------------------------------------------------------------ parts
 

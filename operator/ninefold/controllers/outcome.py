@@ -69,18 +69,22 @@ def _events(ref: ObjectRef, before: list[Condition], after: list[Condition]) -> 
         old = find(before, condition.type)
         if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        # Stalled comes and goes as a whole; Ready, which is always there, tells its comings apart.
-        since = old or find(before, READY)
         told.append(
             Emit(
                 ref,
                 _event_type(condition),
                 condition.reason,
                 clip(f"{condition.type}: {condition.message}", _MAX_EVENT),
-                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{since.last_transition_time if since else 'first'}",
+                key=f"{ref.uid}/{condition.type}/{condition.status}/{condition.reason}/{_since(old, before)}",
             )
         )
     return told
+
+
+def _since(old: Condition | None, before: list[Condition]) -> str:
+    """What tells a transition from the same one on another day. Stalled comes and goes as a whole; Ready stays."""
+    last = old or find(before, READY)
+    return last.last_transition_time if last is not None else "first"
 
 
 def _event_type(condition: Condition) -> Literal["Normal", "Warning"]:

@@ -95,10 +95,21 @@ def rolled_out(s: RunSnapshot, now: datetime) -> Outcome | None:
 
 
 def cancelled(s: RunSnapshot, now: datetime) -> Outcome | None:
-    """`spec.cancel` is true."""
-    if not s.run.spec.cancel:
+    """`spec.cancel` is true, and the Agent has not begun to promote."""
+    if not s.run.spec.cancel or _is_promoting(s):
         return None
     return end(s, now, "Cancelled", "spec.cancel is true: its Jobs were ended and nothing was changed")
+
+
+def _is_promoting(s: RunSnapshot) -> bool:
+    """The ledger names the approved version already; labels and pointer follow."""
+    version = _candidate_name(s)
+    if version is None or not is_true(s.run.status.conditions, APPROVED):
+        return False
+    try:
+        return read_ledger(s.ledger).stable == version
+    except TamperedVersion:
+        return False
 
 
 def superseded(s: RunSnapshot, now: datetime) -> Outcome | None:

@@ -128,8 +128,9 @@ def _passed(s: RunSnapshot, now: datetime, result: GateResult, figures: Figures,
 
 def _suggestion(s: RunSnapshot, version: Version, result: GateResult) -> str:
     assert s.agent is not None
+    name = configmap_name(s.agent.name, version.name)
     return (
-        f"{version.name} is proved ({result.verdicts[-1].message}) and stands in the ConfigMap "
-        f"{configmap_name(s.agent.name, version.name)}: take its edits into Git with "
-        f"`ninefold export {s.agent.name} {version.name}`, or set spec.version of the Agent to {version.name}"
+        f"{version.name} is proved ({result.verdicts[-1].message}) and stands in the ConfigMap {name}: take its edits "
+        f"into Git with `kubectl get configmap {name} -o yaml | ninefold export -`, serve it with spec.version "
+        f"{version.name} of the Agent, or set spec.mode of the policy to Promote"
     )

@@ -1,8 +1,8 @@
 """What a plan for an OptimizationRun looks at, gathered once.
 
 Redis is asked for one thing only: the result of the stage under way, once its Job is done (and, where a version is made
-of it, the proposals). Once the candidate has passed the gate nothing is read from Redis any more: all that waits for an
-approval stands in ConfigMaps and in the status.
+of it, the proposals). Once the candidate has passed the gate no stage is under way, so nothing is read from Redis any
+more: all that waits for an approval stands in ConfigMaps and in the status.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,6 @@ from ninefold.api.artifacts import AnalysisReport, Artifact, ProposalSet, Replay
 from ninefold.api.run import JobStage, StageStatus
 from ninefold.controllers.actions import Manifest
 from ninefold.controllers.artifacts import Refused, read_artifact
-from ninefold.controllers.conditions import is_true
 from ninefold.controllers.jobs import INPUTS_KEY, artifact_key, job_name
 from ninefold.controllers.jobstate import Broken, Done, JobState, pods_of, state_of
 from ninefold.controllers.objects import (
@@ -35,7 +34,7 @@ from ninefold.controllers.objects import (
 )
 from ninefold.controllers.policy import policies_on
 from ninefold.controllers.ports import ArtifactProblem, Key, Reader
-from ninefold.controllers.runfacts import REPLAY_PASSED, agent_of_run, is_ended
+from ninefold.controllers.runfacts import agent_of_run, is_ended
 from ninefold.controllers.settings import OperatorSettings
 from ninefold.versions import ledger_name
 
@@ -204,7 +203,7 @@ def current_stage(run: Run) -> JobStage | None:
 async def _stage(reader: Reader, run: Run, inputs: Inputs | None) -> StageView | None:
     stage = current_stage(run)
     started = run.status.inputs_hash is not None and inputs is not None and inputs.value is not None
-    if stage is None or not started or is_true(run.status.conditions, REPLAY_PASSED):
+    if stage is None or not started:
         return None
     assert inputs is not None and inputs.value is not None
     entry = stage_status(run, stage)

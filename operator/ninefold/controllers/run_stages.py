@@ -38,7 +38,7 @@ _ARGS: dict[JobStage, tuple[str, ...]] = {
     "replay-selection": ("replay", "--bucket", "selection"),
     "replay-sealed": ("replay", "--bucket", "sealed"),
 }
-_OTHER_SIDE_IS_DOWN = frozenset({"EndpointUnavailable", "TooFewTraces"})
+_OTHER_SIDE_IS_DOWN = frozenset({"EndpointUnavailable"})
 """Reasons of Jobs that say nothing about the candidate and nothing about us: the run is Inconclusive."""
 
 

@@ -12,7 +12,7 @@ from ninefold.api.agent import Component
 from ninefold.api.artifacts import RunInputs, canonical, sha256
 from ninefold.api.base import parse_duration, rfc3339
 from ninefold.controllers.actions import Action, Create, Delete
-from ninefold.controllers.conditions import STALLED, find, is_true, reconciling, stalled
+from ninefold.controllers.conditions import STALLED, Verdict, find, is_true, reconciling, stalled
 from ninefold.controllers.jobs import host_path_refusal, inputs_configmap
 from ninefold.controllers.objects import Agent, ref_of
 from ninefold.controllers.outcome import Outcome
@@ -25,11 +25,16 @@ def _started(s: RunSnapshot) -> bool:
     return s.run.status.inputs_hash is not None
 
 
+def _wait(verdicts: tuple[Verdict, ...]) -> Outcome:
+    """Not started yet; it heals by itself when what is missing comes."""
+    return Outcome(verdicts, {"phase": "Pending"})
+
+
 def policy_missing(s: RunSnapshot, now: datetime) -> Outcome | None:
     if _started(s) or s.policy is not None:
         return None
     name = s.run.spec.policy_ref.name
-    return Outcome(stalled("PolicyNotFound", f"there is no OptimizationPolicy {name} in this namespace: create it"))
+    return _wait(stalled("PolicyNotFound", f"there is no OptimizationPolicy {name} in this namespace: create it"))
 
 
 def agent_missing(s: RunSnapshot, now: datetime) -> Outcome | None:
@@ -39,7 +44,7 @@ def agent_missing(s: RunSnapshot, now: datetime) -> Outcome | None:
         if s.agent is not None or s.policy is None:
             return None
         name = s.policy.spec.agent_ref.name
-        return Outcome(stalled("AgentNotFound", f"there is no Agent {name} in this namespace: create it"))
+        return _wait(stalled("AgentNotFound", f"there is no Agent {name} in this namespace: create it"))
     if s.agent is None:
         return fail(s, now, "AgentNotFound", f"the Agent {s.run.status.agent} was deleted")
     if inputs is not None and inputs.agent_uid != s.agent.uid:
@@ -52,7 +57,7 @@ def not_acting(s: RunSnapshot, now: datetime) -> Outcome | None:
     if _started(s) or s.policy is None or s.acting is None or s.acting.uid == s.policy.uid:
         return None
     message = f"the older policy {s.acting.name} acts on the Agent {s.policy.spec.agent_ref.name}: name that one"
-    return Outcome(stalled("PolicyConflict", message))
+    return _wait(stalled("PolicyConflict", message))
 
 
 def backend_missing(s: RunSnapshot, now: datetime) -> Outcome | None:
@@ -60,7 +65,7 @@ def backend_missing(s: RunSnapshot, now: datetime) -> Outcome | None:
         return None
     name = s.agent.spec.traces.backend_ref.name
     message = f"the Agent {s.agent.name} names the TraceBackend {name}, which is not in this namespace: create it"
-    return Outcome(stalled("TraceBackendNotFound", message))
+    return _wait(stalled("TraceBackendNotFound", message))
 
 
 def queued(s: RunSnapshot, now: datetime) -> Outcome | None:
@@ -76,9 +81,9 @@ def agent_not_ready(s: RunSnapshot, now: datetime) -> Outcome | None:
         return None
     stuck = find(s.agent.status.conditions, STALLED)
     if stuck is not None:
-        return Outcome(stalled("AgentNotReady", f"the Agent {s.agent.name} is stalled: {stuck.message}"))
+        return _wait(stalled("AgentNotReady", f"the Agent {s.agent.name} is stalled: {stuck.message}"))
     if _stable(s, s.agent) is None:
-        return Outcome(reconciling("AgentNotReady", f"the Agent {s.agent.name} serves no version yet"))
+        return _wait(reconciling("AgentNotReady", f"the Agent {s.agent.name} serves no version yet"))
     return None
 
 
@@ -88,8 +93,8 @@ def backend_not_ready(s: RunSnapshot, now: datetime) -> Outcome | None:
     stuck = find(s.backend.status.conditions, STALLED)
     if stuck is not None:
         message = f"the TraceBackend {s.backend.name} is stalled: {stuck.message}"
-        return Outcome(stalled("TraceBackendNotReady", message))
-    return Outcome(reconciling("TraceBackendNotReady", f"the TraceBackend {s.backend.name} has not been probed yet"))
+        return _wait(stalled("TraceBackendNotReady", message))
+    return _wait(reconciling("TraceBackendNotReady", f"the TraceBackend {s.backend.name} has not been probed yet"))
 
 
 def _stable(s: RunSnapshot, agent: Agent) -> Version | None:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from ninefold.api import labels
 from ninefold.api.base import GROUP
 from ninefold.controllers.actions import Manifest
+from ninefold.controllers.objects import Kept
 from ninefold.controllers.ports import Key
 from ninefold.kube.client import KubeClient
 from ninefold.kube.resources import BY_KIND, WATCHED, Resource
@@ -133,7 +134,7 @@ class WatchCache:
             return False
         # A third of an object's bytes, and no plan reads who set which field.
         metadata.pop("managedFields", None)
-        self._shelves[manifest["kind"]].put(manifest)
+        self._shelves[manifest["kind"]].put(Kept(manifest))
         return True
 
     def remove(self, kind: str, namespace: str, name: str, uid: str, version: float = math.inf) -> None:

@@ -17,12 +17,13 @@ _MASKS = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<mail>"),
     # A quote opens where no word precedes it and closes where none follows: the apostrophe in "doesn't" does neither.
     (re.compile(r"(?<!\w)'.*?'(?!\w)|\".*?\"(?!\w)|`[^`]*`|“.*?”|«.*?»", re.S), "<str>"),
-    (re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.I), "<id>"),
+    (re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w{4,}\b|\b[0-9a-f]{16,}\b", re.I), "<id>"),
     (re.compile(r"(?<![\w<])[-+]?\d[\d_.,:]*"), "<n>"),
     # Whatever an unbalanced quote has left behind.
     (re.compile(r"(<str>)(?:[\s,]*['\"`]+|\s*<str>)+"), r"\1"),
 )
 _BLANKS = re.compile(r"\s+")
+_CUT_MASK = re.compile(r"<\w*$")
 _LOOKS_WRONG = re.compile(r"\W{0,3}(?:\w*error|\w*exception|traceback|failed|failure|fatal)\b", re.I)
 
 
@@ -31,7 +32,7 @@ def signature_of(message: str) -> str:
     text = message.strip().split("\n\n", 1)[0][:2000]
     for pattern, mask in _MASKS:
         text = pattern.sub(mask, text)
-    return _BLANKS.sub(" ", text).strip()[:MAX_SIGNATURE].rstrip()
+    return _CUT_MASK.sub("", _BLANKS.sub(" ", text).strip()[:MAX_SIGNATURE]).rstrip()
 
 
 def looks_like_error(result: str) -> bool:

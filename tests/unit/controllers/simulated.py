@@ -327,6 +327,10 @@ class World:
         self.cluster.now += timedelta(**delta)
         await self.wake()
 
+    async def look_at(self, kind: str, name: str) -> None:
+        """One reconcile of one object, while nobody else looks at anything."""
+        await self._reconcile(Key(kind, "shop", name))
+
     async def actions(self) -> dict[str, Any]:
         """What would be done now, by object; empty when all is as it should be."""
         now = self.cluster.now

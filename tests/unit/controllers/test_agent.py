@@ -6,8 +6,9 @@ import pytest
 from builders import SYSTEM, a_policy_object, an_agent_object
 from unit.controllers.behaviours import Jobs
 from unit.controllers.simulated import World
-from unit.controllers.worlds import BETTER, a_world, end_of, ledger, served, versions
+from unit.controllers.worlds import BETTER, a_world, end_of, ledger, needing_approval, served, versions
 
+from ninefold.controllers.actions import Replace
 from ninefold.versions import from_configmap
 
 
@@ -279,6 +280,81 @@ async def test_another_model_makes_the_proof_stale():
     await world.settle()
     status, reason, message = world.cluster.condition("Agent", "support", "ProofStale")
     assert (status, reason) == ("True", "ModelChanged") and "small-1" in message and "small-2" in message
+
+
+# ---------------------------------------------------------------- what may be promoted
+
+
+async def approved():
+    """A world in which a run has just been approved, and its Agent has not looked yet."""
+    world = a_world(**needing_approval())
+    await world.settle()
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    conditions = [{**c, "status": "True"} if c["type"] == "Approved" else c for c in run["status"]["conditions"]]
+    world.cluster.put({**run, "status": {**run["status"], "conditions": conditions}})
+    return world
+
+
+async def only_the_agent_looks(world):
+    for _ in range(3):
+        await world.look_at("Agent", "support")
+
+
+async def test_an_approved_run_is_promoted_ledger_first_then_labels_then_pointer():
+    world = await approved()
+    world.cluster.writes.clear()
+    await only_the_agent_looks(world)
+    assert served(world.cluster)[0] == f"v2-{BETTER}"
+    names = [w.manifest["metadata"]["name"] for w in world.cluster.writes if isinstance(w, Replace)]
+    assert names[0] == "support-ledger" and names[-1] == "support-prompts" and len(names) == 4
+
+
+async def forget_the_parent(world):
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    world.cluster.put({**run, "status": {**run["status"], "baselineVersion": "v0-0123456789"}})
+
+
+async def quarantine_it(world):
+    world.cluster.edit("Agent", "support", quarantine=[BETTER])
+
+
+async def pin_the_first(world):
+    world.cluster.edit("Agent", "support", version=first_version(world))
+
+
+async def name_another_hash(world):
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    candidate = {**run["status"]["candidate"], "hash": "0123456789"}
+    world.cluster.put({**run, "status": {**run["status"], "candidate": candidate}})
+
+
+async def delete_its_version(world):
+    world.cluster.delete("ConfigMap", f"support-v2-{BETTER}")
+
+
+async def take_the_approval_back(world):
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    conditions = [c for c in run["status"]["conditions"] if c["type"] != "Approved"]
+    world.cluster.put({**run, "status": {**run["status"], "conditions": conditions}})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        forget_the_parent,
+        quarantine_it,
+        pin_the_first,
+        name_another_hash,
+        delete_its_version,
+        take_the_approval_back,
+    ],
+    ids=lambda spoil: spoil.__name__,
+)
+async def test_an_agent_promotes_nothing_that_is_not_proved_approved_allowed_and_next_in_line(spoil):
+    world = await approved()
+    await spoil(world)
+    await only_the_agent_looks(world)
+    assert ledger(world.cluster)["stable"] == served(world.cluster)[0] == first_version(world)
 
 
 # ---------------------------------------------------------------- deletion and restore

@@ -134,15 +134,20 @@ async def test_when_redis_is_flushed_in_mid_run_the_lost_stages_are_computed_onc
 
 async def test_a_frozen_candidate_that_comes_out_otherwise_is_not_proved():
     def flushed(cluster, job, env):
+        if attempt(env) > 1:
+            return Jobs().replay_sealed(cluster, env)
         cluster.redis.clear()
         return JobError(reason="ArtifactLost", message="the proposals are gone", permanent=False)
 
     def another_one(cluster, job, env):
         return ProposalSet(candidates=[candidate() if attempt(env) == 1 else candidate(edit=an_edit("Be kind."))])
 
-    world = a_world(Jobs(replay_sealed=flushed, propose=another_one))
+    jobs = Jobs(replay_sealed=flushed, propose=another_one)
+    world = a_world(jobs)
     await world.settle()
     failed_with(world, "ArtifactLost")
+    assert "came out otherwise" in world.cluster.condition(RUN, "nightly-g1", "Ready")[2]
+    assert jobs.calls["replay-sealed"] == 1
 
 
 async def test_an_artifact_of_another_schema_version_is_not_read():

@@ -55,8 +55,18 @@ def test_an_owner_that_does_not_control_it_does_not_count():
 
 
 def test_a_job_without_an_end_is_running():
-    assert state(a_job()) == Running()
+    assert state(a_job(), pod()) == Running()
     assert state(a_job(), pod("half a", 1)) == Running(), "a pod may fail while the Job goes on"
+
+
+def test_a_job_that_gets_no_pod_says_where_to_look():
+    found = state(a_job())
+    assert patient(found, NOW - timedelta(minutes=59, seconds=50)) == Running()
+    assert "kubectl describe job j" in patient(found, NOW).waiting
+
+
+def test_a_job_that_a_queueing_system_holds_back_is_not_in_trouble():
+    assert state({**a_job(), "spec": {"suspend": True}}) == Running()
 
 
 def test_a_complete_job_hands_over_the_reference_of_its_pod():

@@ -167,6 +167,15 @@ async def test_a_schedule_that_is_set_later_does_not_make_up_for_the_past():
     assert runs(world) == [] and status(world)["nextRunTime"] == "2025-03-02T13:00:00Z"
 
 
+async def test_a_promise_of_an_old_schedule_is_not_kept():
+    world = a_world(trigger={"onApply": False, "schedule": "0 13 * * *"})
+    await world.settle()
+    world.cluster.now = datetime(2025, 3, 1, 13, 5, tzinfo=UTC)
+    world.cluster.edit(POLICY, "nightly", trigger=DAILY)
+    await world.wake()
+    assert runs(world) == [] and status(world)["nextRunTime"] == "2025-03-02T03:00:00Z"
+
+
 async def test_a_suspended_policy_starts_nothing_and_makes_up_for_nothing():
     world = a_world(trigger=DAILY, suspend=True)
     await world.settle()

@@ -43,7 +43,7 @@ async def test_mode_suggest_ends_with_a_proved_version_that_nobody_serves():
     assert versions(world.cluster)[f"v2-{BETTER}"] == "candidate"
     assert served(world.cluster)[0].startswith("v1-")
     _, _, message = world.cluster.condition(RUN, "nightly-g1", "Succeeded")
-    assert f"ninefold export support v2-{BETTER}" in message and "support-v2-" in message
+    assert f"kubectl get configmap support-v2-{BETTER} -o yaml | ninefold export -" in message
     assert world.cluster.condition(RUN, "nightly-g1", "Approved") is None
 
 
@@ -139,6 +139,20 @@ async def test_a_cancelled_run_ends_its_jobs():
     assert end_of(world.cluster) == ("False", "Cancelled")
     assert not any(job["metadata"]["name"].startswith(at_work) for job in world.cluster.all("Job"))
     assert any(job["metadata"]["name"].startswith("nightly-g1-analyze") for job in world.cluster.all("Job"))
+
+
+async def test_a_cancel_comes_too_late_once_the_agent_promotes():
+    world = a_world()
+    world.cluster.moments = moments = []
+    await world.settle()
+    booked = next(m for m in reversed(moments) if served(m)[0].startswith("v1-"))
+    assert ledger(booked)["stable"] == f"v2-{BETTER}", "the ledger comes before the pointer"
+    world.cluster = booked
+    booked.edit(RUN, "nightly-g1", cancel=True)
+    await world.look_at(RUN, "nightly-g1")
+    assert end_of(booked) == ("", "")
+    await world.wake()
+    assert end_of(booked) == ("True", "Promoted")
 
 
 async def test_a_run_by_hand_waits_for_the_run_under_way():
