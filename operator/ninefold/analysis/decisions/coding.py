@@ -107,7 +107,9 @@ class Coder:
         engine.derive("signed", statements.SIGNED)
         self.codes.learn([str(r["symbol"]) for r in engine.query(statements.SYMBOLS)])
         known = self.codes.known
-        engine.load("codes", pa.table({"symbol": list(known), "code": pa.array(known.values(), pa.uint16())}))
+        engine.load(
+            "codes", pa.table({"symbol": pa.array(known, pa.string()), "code": pa.array(known.values(), pa.uint16())})
+        )
         engine.append("coded", statements.SEQUENCES.format(base=self.traces))
         self.traces += judged.num_rows
         self.steps += table.steps.num_rows

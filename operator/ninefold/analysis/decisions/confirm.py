@@ -121,9 +121,16 @@ def difference(p: Population, lost: Flags, won: Flags) -> Difference | None:
     The variance is the larger of the null variance of Cochran-Mantel-Haenszel and the sum of squared influences by
     cluster (the linearised delete-one-cluster jackknife).
     """
-    met = lost | won
-    stratum, solved, won = p.stratum[met], p.solved[met], won[met]
+    met = np.flatnonzero(lost | won)
     size = int(p.stratum.max()) + 1 if len(p.stratum) else 0
+    own, won = p.stratum[met], won[met]
+    # Strata without both arms say nothing, and are most of them: leave them before anything else is done.
+    arms = np.bincount(own[won], minlength=size) > 0
+    arms &= np.bincount(own[~won], minlength=size) > 0
+    inside = arms[own]
+    met, won = met[inside], won[inside]
+    numbers = np.cumsum(arms) - 1
+    stratum, solved, size = numbers[own[inside]], p.solved[met], int(arms.sum())
     n1, n0 = np.bincount(stratum[won], minlength=size), np.bincount(stratum[~won], minlength=size)
     x1 = np.bincount(stratum[won], solved[won], size)
     x0 = np.bincount(stratum[~won], solved[~won], size)
@@ -160,7 +167,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
     for i, contrast in enumerate(contrasts):
         lost, won = p.lost(i), p.won(i)
         found = difference(p, lost, won)
-        tasks = len(np.unique(p.support[won])), len(np.unique(p.support[lost]))
+        tasks = distinct(p.support[won]), distinct(p.support[lost])
         crude = _mean(p.solved[won]), _mean(p.solved[lost])
         if min(tasks) < min_support or found is None or found.strata < min_support:
             refused.append(Refused(contrast, "support", crude, found, tasks))
@@ -175,7 +182,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
         else:
             lost, won = p.lost(i), p.won(i)
             crude = _mean(p.solved[won]), _mean(p.solved[lost])
-            tasks = len(np.unique(p.support[won])), len(np.unique(p.support[lost]))
+            tasks = distinct(p.support[won]), distinct(p.support[lost])
             refused.append(Refused(contrasts[i], "TaskMix", crude, d, tasks))
     # Of those that are equally strong the one whose point fewest traces meet, for it says most.
     held.sort(
@@ -192,10 +199,15 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
             continue
         rows = lost & ~explained
         failures = int((1 - p.solved[lost]).sum())
-        tasks_lost = len(np.unique(p.support[lost]))
+        tasks_lost = distinct(p.support[lost])
         kept_ones.append(Confirmed(contrasts[i], i, d, int(lost.sum()), failures, tasks_lost, rows))
         explained |= lost
     return kept_ones, refused
+
+
+def distinct(numbers: Ints) -> int:
+    """How many different ones there are among small numbers; without sorting them."""
+    return int(np.count_nonzero(np.bincount(numbers))) if len(numbers) else 0
 
 
 def _strength(contrast: Contrast, d: Difference) -> float:

@@ -19,7 +19,7 @@ from ninefold.analysis.decisions.screen import Floats, Ints, columns
 from ninefold.analysis.stats.wilson import Z95
 from ninefold.api.artifacts import Calibration
 
-PRIOR = 16.0
+PRIOR = 32.0
 """Traces that the state above is worth in the value of one below it."""
 FOLDS = 5
 RIDGE = 10.0
