@@ -22,8 +22,8 @@ from ninefold.analysis.stats.multiplicity import benjamini_hochberg
 from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import Z95
 
-STILL = 0.01
-"""p from which a contrast still holds among the traces that stronger ones do not explain."""
+STILL = 0.05
+"""p at which a contrast still holds among traces that stronger ones do not explain, shared by all that are tried."""
 LEFT = 0.4
 """Share of its effect that must be left there."""
 
@@ -193,7 +193,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
     for i, d in held:
         lost, won = p.lost(i), p.won(i)
         alone = difference(p, lost & ~explained, won & ~explained) if explained.any() else d
-        if alone is None or alone.p_value > STILL or alone.low <= 0 or alone.estimate < LEFT * d.estimate:
+        if alone is None or alone.p_value > STILL / len(held) or alone.low <= 0 or alone.estimate < LEFT * d.estimate:
             crude = _mean(p.solved[won]), _mean(p.solved[lost])
             refused.append(Refused(contrasts[i], "explained", crude, alone, (0, 0)))
             continue

@@ -29,8 +29,11 @@ _Arms = tuple[tuple[int, ...], tuple[int, ...]]
 Family = Literal["next", "skipped", "met"]
 PASSED = 60
 """Contrasts that are matched trace by trace, the strongest first: as many as fit the bits of one number."""
-STANDS_OUT = 3.0
-"""Standard errors from which a contrast is passed on. Its p-value is made later, over everything tried."""
+STANDS_OUT = 2.0
+"""Standard errors from which a contrast is passed on: from here people see patterns, so it must be said what they are.
+Its p-value is made later, over everything tried."""
+APART = 3.0
+"""Standard errors from which an intent loses by itself, or apart from others."""
 MET = 0.9
 """Strength of a turn of events against that of a decision: what says as much is better told as a decision."""
 RARE = 0.05
@@ -229,12 +232,12 @@ def _by_intent(make: Make, cells: _Cells, intents: Sequence[str]) -> Iterator[Co
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(var > 0, top / np.sqrt(var), 0.0)
-    bad = occurs & (z >= STANDS_OUT)
+    bad = occurs & (z >= APART)
     rest = _strength(top, weight, var, occurs & ~bad)
     part = _strength(top, weight, var, bad)
     if rest is not None and part is not None:
         apart = (part[0] - rest[0]) / math.hypot(part[0] / part[1], rest[2])
-        if rest[0] < ELSEWHERE * part[0] and apart >= STANDS_OUT:
+        if rest[0] < ELSEWHERE * part[0] and apart >= APART:
             yield make(part[1], _names(intents, bad), share(bad))
             return
     everywhere = len(intents) == 1 or bool(occurs.all())

@@ -11,6 +11,8 @@ start at 1, for an outer join and an array read beyond its end both give 0.
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 FIRST_STEP = 2
 """`k` of a trace's first step. What was told stands at 1, so that 0 can only mean: nowhere."""
 
@@ -153,6 +155,14 @@ def habits(lose: str, win: str) -> str:
         (SELECT countIf(lost) FROM own) AS all_lost, (SELECT countIf(won) FROM own) AS all_won
     FROM own GROUP BY code ORDER BY code
     """
+
+
+ONE = "SELECT intent, solved, seq FROM coded WHERE trace_id IN (SELECT trace_id FROM explained)"
+
+
+def one_id(trace_id: str) -> pa.Table:
+    """A table of one id: what a user wrote never becomes part of a statement."""
+    return pa.table({"trace_id": [trace_id]})
 
 
 def names(rows: Sequence[int]) -> str:

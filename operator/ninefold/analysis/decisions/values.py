@@ -212,7 +212,7 @@ def _slope(p: Floats, n: Ints, x: Ints) -> float:
     """Slope of a logistic regression of the outcome on the predicted log odds: 1 is right, below 1 too bold."""
     logit = np.log(np.clip(p, 1e-6, 1 - 1e-6) / (1 - np.clip(p, 1e-6, 1 - 1e-6)))
     rows = np.stack([np.ones(len(p)), logit], axis=1)
-    w = np.array([0.0, 1.0])
+    w = np.zeros(2)
     for _ in range(25):
         q = _sigmoid(rows @ w)
         hessian = (rows * (n * np.maximum(q * (1 - q), 1e-9))[:, None]).T @ rows + 1e-9 * np.eye(2)
