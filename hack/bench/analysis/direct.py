@@ -25,7 +25,7 @@ def add_sequences(engine: Engine, coder: Coder, p: Population) -> pa.Table:
     starts = np.zeros(offsets[-1], bool)
     starts[offsets[:-1]] = True
     flat[~starts] = codes[p.slots[filled]]
-    task = pa.array((p.task + p.shard * 10**9) % 2**63, pa.uint64())
+    task = pa.array((p.task + p.shard * 10**9).astype(np.uint64))
     ids = pa.array([f"{p.shard}-{i}" for i in range(n)])
     rows = pa.table(
         {
