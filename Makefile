@@ -70,6 +70,11 @@ unit: $(INSTALLED) ## Tests that need no server
 test: check servers ## Everything: checks, unit, control plane, chart, the demo
 	.venv/bin/pytest -m 'not recorded'
 
+.PHONY: contract
+contract: $(INSTALLED) ## Trace backends against real servers (builds a collector and Jaeger the first time)
+	$(PYTHON) -m contract.servers
+	.venv/bin/pytest tests/contract -m 'not recorded'
+
 # ------------------------------------------------------------------ to see it work
 
 .PHONY: demo

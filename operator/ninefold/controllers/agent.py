@@ -14,6 +14,7 @@ from ninefold.controllers.actions import Plan
 from ninefold.controllers.agent_conditions import served_conditions
 from ninefold.controllers.conditions import Verdict, absent, is_true, ready, stalled, true
 from ninefold.controllers.delivery import ConfigMaps, decide, writes
+from ninefold.controllers.neighbours import policies_on, runs_on
 from ninefold.controllers.objects import (
     Agent,
     Policy,
@@ -22,13 +23,11 @@ from ninefold.controllers.objects import (
     agents_of,
     has_labels,
     is_gone,
-    policies_of,
-    runs_of,
 )
 from ninefold.controllers.outcome import Outcome, finish
-from ninefold.controllers.policy import POLICY_CONFLICT, policies_on
-from ninefold.controllers.ports import Key, Reader
-from ninefold.controllers.runfacts import TRACES_ANALYZED, agent_of_run
+from ninefold.controllers.policy import POLICY_CONFLICT
+from ninefold.controllers.ports import POINTER_OF_AGENT, Key, Reader
+from ninefold.controllers.runfacts import TRACES_ANALYZED
 from ninefold.controllers.settings import OperatorSettings
 from ninefold.versions import VersionError, ledger_name, pointer_problem, served_version
 
@@ -61,8 +60,6 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> AgentS
         return None
     agent = agent_of(manifest)
     components, missing = await _resolve_components(reader, agent)
-    policies = policies_of(await reader.list("OptimizationPolicy", key.namespace))
-    runs = runs_of(await reader.list("OptimizationRun", key.namespace))
     return AgentSnapshot(
         settings,
         agent,
@@ -70,8 +67,8 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> AgentS
         await _config_maps(reader, agent),
         missing,
         await _older_rival(reader, agent),
-        tuple(sorted((run for run in runs if agent_of_run(run, policies) == agent.name), key=lambda run: run.age)),
-        tuple(policies_on(policies, agent.name)),
+        tuple(await runs_on(reader, key.namespace, agent.name)),
+        tuple(await policies_on(reader, key.namespace, agent.name)),
     )
 
 
@@ -103,8 +100,9 @@ async def _config_maps(reader: Reader, agent: Agent) -> ConfigMaps:
 
 
 async def _older_rival(reader: Reader, agent: Agent) -> str | None:
-    others = agents_of(m for m in await reader.list("Agent", agent.namespace) if not is_gone(m))
-    same = [other for other in others if other.spec.delivery.config_map == agent.spec.delivery.config_map]
+    pointer = agent.spec.delivery.config_map
+    there = await reader.list("Agent", agent.namespace, fields={POINTER_OF_AGENT: pointer})
+    same = agents_of(manifest for manifest in there if not is_gone(manifest))
     oldest = min(same, key=lambda other: other.age, default=agent)
     return None if oldest.uid == agent.uid else oldest.name
 

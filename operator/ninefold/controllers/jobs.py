@@ -14,7 +14,7 @@ from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import Model, SecretKeyRef, parse_duration
 from ninefold.api.policy import Jobs
 from ninefold.api.run import ArtifactRef
-from ninefold.api.tracebackend import TraceBackendSpec, VolumeSource
+from ninefold.api.tracebackend import LOGIN_PREFIX, USER_HASH_KEY, TraceBackendSpec, VolumeSource
 from ninefold.controllers.actions import Manifest, ObjectRef
 from ninefold.controllers.objects import owner_reference
 from ninefold.controllers.settings import OperatorSettings
@@ -61,16 +61,42 @@ def artifact_key(scope_uid: str, run: str, stage: str, attempt: int) -> str:
     return f"ninefold:{scope_uid}:artifact:{run}:{stage}:{attempt}"
 
 
-def volume_of(backend: TraceBackendSpec) -> VolumeSource:
-    """Where the files of a backend come from."""
-    source = backend.otlp or backend.files
-    assert source is not None, "the schema lets no backend without a source in"
-    return source.volume
+def volume_of(backend: TraceBackendSpec) -> VolumeSource | None:
+    """Where the files of a backend come from; None when it is read over the network."""
+    export = backend.langfuse.export if backend.langfuse is not None else None
+    source = backend.otlp or backend.files or backend.plugin or export
+    return source.volume if source is not None else None
+
+
+def trace_secrets(backend: TraceBackendSpec) -> dict[str, SecretKeyRef]:
+    """What a Job that reads the backend needs to be let in: environment variable to Secret key."""
+    named: dict[str, SecretKeyRef | None] = {USER_HASH_KEY: backend.privacy.user_hash_key_secret_ref}
+    if (langfuse := backend.langfuse) is not None:
+        named |= {
+            "NINEFOLD_LANGFUSE_PUBLIC_KEY": langfuse.public_key_secret_ref,
+            "NINEFOLD_LANGFUSE_SECRET_KEY": langfuse.secret_key_secret_ref,
+        }
+    if backend.otlp is not None and (store := backend.otlp.object_store) is not None:
+        named |= {
+            f"{LOGIN_PREFIX}ACCESS_KEY_ID": store.access_key_id_secret_ref,
+            f"{LOGIN_PREFIX}SECRET_ACCESS_KEY": store.secret_access_key_secret_ref,
+        }
+    if backend.clickhouse is not None:
+        named |= {f"{LOGIN_PREFIX}PASSWORD": backend.clickhouse.password_secret_ref}
+    if (server := backend.tempo or backend.jaeger) is not None:
+        named |= {
+            f"{LOGIN_PREFIX}TOKEN": server.login.token_secret_ref,
+            f"{LOGIN_PREFIX}PASSWORD": server.login.password_secret_ref,
+        }
+    if backend.plugin is not None:
+        named |= {f"{LOGIN_PREFIX}PLUGIN_{name}": ref for name, ref in backend.plugin.secrets.items()}
+    return {name: ref for name, ref in named.items() if ref is not None}
 
 
 def host_path_refusal(backend: TraceBackendSpec, settings: OperatorSettings) -> str | None:
     """Why the backend's volume may not be mounted, as a sentence, or None when it may."""
-    host_path = volume_of(backend).host_path
+    volume = volume_of(backend)
+    host_path = volume.host_path if volume is not None else None
     if host_path is None or settings.allow_host_path:
         return None
     return (

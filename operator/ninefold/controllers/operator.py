@@ -127,6 +127,7 @@ class Operator:
             except Exception as error:
                 # One odd object must not end the operator; the resync finds who is affected.
                 log.error("%s in the operator itself", type(error).__name__, extra={"trail": logs.where(error)})
+            await asyncio.sleep(0)  # all is read from the cache: without this, a burst of changes holds up the lease
 
     async def _resync(self) -> None:
         """Now and then, look at everything: for what no event tells."""

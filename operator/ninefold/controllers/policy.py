@@ -16,6 +16,7 @@ from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.controllers.actions import Action, Create, Delete, Manifest, Plan
 from ninefold.controllers.conditions import Verdict, absent, is_true, ready, stalled, true
 from ninefold.controllers.names import run_name
+from ninefold.controllers.neighbours import policies_on, runs_of_policy
 from ninefold.controllers.objects import (
     Agent,
     Policy,
@@ -24,9 +25,7 @@ from ninefold.controllers.objects import (
     is_gone,
     owner_reference,
     parse_time,
-    policies_of,
     policy_of,
-    runs_of,
 )
 from ninefold.controllers.outcome import Outcome, finish
 from ninefold.controllers.ports import Key, Reader
@@ -59,17 +58,9 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> Policy
     found = await reader.get("Agent", key.namespace, policy.spec.agent_ref.name)
     agent = agent_of(found) if found is not None and not is_gone(found) else None
     backend = agent and await reader.get("TraceBackend", key.namespace, agent.spec.traces.backend_ref.name)
-    runs = runs_of(await reader.list("OptimizationRun", key.namespace))
-    mine = sorted((run for run in runs if run.spec.policy_ref.name == policy.name), key=lambda run: run.age)
-    rivals = policies_on(
-        policies_of(await reader.list("OptimizationPolicy", key.namespace)), policy.spec.agent_ref.name
-    )
+    mine = await runs_of_policy(reader, key.namespace, policy.name)
+    rivals = await policies_on(reader, key.namespace, policy.spec.agent_ref.name)
     return PolicySnapshot(settings, policy, (*rivals, policy)[0], agent, bool(backend), tuple(mine))
-
-
-def policies_on(policies: list[Policy], agent: str) -> list[Policy]:
-    """The policies on an Agent, the oldest, which acts, first."""
-    return sorted((policy for policy in policies if policy.spec.agent_ref.name == agent), key=lambda policy: policy.age)
 
 
 def plan(snapshot: PolicySnapshot | None, now: datetime) -> Plan:

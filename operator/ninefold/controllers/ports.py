@@ -10,6 +10,19 @@ from typing import Any, Protocol
 from ninefold.api.run import ArtifactRef
 from ninefold.controllers.actions import Action, Manifest
 
+AGENT_OF_POLICY = "spec.agentRef.name"
+POLICY_OF_RUN = "spec.policyRef.name"
+AGENT_OF_RUN = "status.agent"
+BACKEND_OF_AGENT = "spec.traces.backendRef.name"
+POINTER_OF_AGENT = "spec.delivery.configMap"
+
+INDEXED_FIELDS = {
+    "OptimizationPolicy": (AGENT_OF_POLICY,),
+    "OptimizationRun": (POLICY_OF_RUN, AGENT_OF_RUN),
+    "Agent": (BACKEND_OF_AGENT, POINTER_OF_AGENT),
+}
+"""By kind, the fields by which objects can be listed: those that refer to others."""
+
 
 @dataclass(frozen=True, order=True)
 class Key:
@@ -36,8 +49,14 @@ class Reader(Protocol):
         """One object by kind (`Agent`, `Job`, `ConfigMap`, ...), or None."""
         ...
 
-    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
-        """Objects of a kind in a namespace that carry all the labels, ordered by name."""
+    async def list(
+        self,
+        kind: str,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Objects of a kind in a namespace with all the labels and these values of indexed fields, ordered by name."""
         ...
 
     async def artifact(self, ref: ArtifactRef) -> bytes:

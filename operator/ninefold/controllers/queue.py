@@ -174,6 +174,8 @@ class Queue:
             else:
                 self._schedule.succeeded(key, None if again_at is None else _clock() + _seconds_until(again_at))
             self._wake.set()  # there may be a nearer time, or the key again
+            # A reconcile that finds nothing to do waits for nobody: thousands of them must not hold up the lease.
+            await asyncio.sleep(0)
 
     async def _wait(self) -> None:
         """Until something is added or due. All workers wake up and one of them gets the key: they are few."""

@@ -18,6 +18,7 @@ from ninefold.controllers.actions import Manifest
 from ninefold.controllers.artifacts import Refused, read_artifact
 from ninefold.controllers.jobs import INPUTS_KEY, artifact_key, job_name
 from ninefold.controllers.jobstate import Broken, Done, JobState, pods_of, state_of
+from ninefold.controllers.neighbours import agent_of_run, policies_on, policy_of_run, runs_on
 from ninefold.controllers.objects import (
     Agent,
     Policy,
@@ -28,13 +29,10 @@ from ninefold.controllers.objects import (
     has_labels,
     is_gone,
     owned_by,
-    policies_of,
     run_of,
-    runs_of,
 )
-from ninefold.controllers.policy import policies_on
 from ninefold.controllers.ports import ArtifactProblem, Key, Reader
-from ninefold.controllers.runfacts import agent_of_run, is_ended
+from ninefold.controllers.runfacts import is_ended
 from ninefold.controllers.settings import OperatorSettings
 from ninefold.versions import ledger_name
 
@@ -112,8 +110,7 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> RunSna
     jobs = tuple(job for job in marked if owned_by(job, run.uid))
     if is_ended(run):
         return RunSnapshot(settings, run, jobs)
-    policies = policies_of(await reader.list("OptimizationPolicy", run.namespace))
-    name = agent_of_run(run, policies)
+    name = await agent_of_run(reader, run)
     agent = await _agent(reader, run, name)
     inputs = await _inputs(reader, run)
     stage = await _stage(reader, run, inputs)
@@ -121,11 +118,11 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> RunSna
         settings=settings,
         run=run,
         jobs=jobs,
-        policy=next((policy for policy in policies if policy.name == run.spec.policy_ref.name), None),
-        acting=next(iter(policies_on(policies, name)), None) if name else None,
+        policy=await policy_of_run(reader, run),
+        acting=next(iter(await policies_on(reader, run.namespace, name)), None) if name else None,
         agent=agent,
         backend=await _backend(reader, agent),
-        ahead=_ahead(run, name, runs_of(await reader.list("OptimizationRun", run.namespace)), policies),
+        ahead=_ahead(run, await runs_on(reader, run.namespace, name)) if name else None,
         inputs=inputs,
         ledger=await reader.get("ConfigMap", run.namespace, ledger_name(name)) if name else None,
         versions=await _versions(reader, run.namespace, name),
@@ -152,17 +149,12 @@ async def _versions(reader: Reader, namespace: str, agent: str | None) -> tuple[
     return tuple(await reader.list("ConfigMap", namespace, {labels.AGENT: agent, labels.ROLE: "version"}))
 
 
-def _ahead(run: Run, agent: str | None, runs: Iterable[Run], policies: Iterable[Policy]) -> str | None:
+def _ahead(run: Run, on_the_agent: Iterable[Run]) -> str | None:
     """The run that must end before this one starts: one that has started, else an older one."""
-    policies = list(policies)
-    open_runs = [
-        other
-        for other in runs
-        if other.uid != run.uid and not is_ended(other) and agent is not None and agent_of_run(other, policies) == agent
-    ]
+    open_runs = [other for other in on_the_agent if other.uid != run.uid and not is_ended(other)]
     started = [other for other in open_runs if other.status.inputs_hash is not None]
     older = [other for other in open_runs if other.age < run.age]
-    return next((other.name for other in (*started, *sorted(older, key=lambda other: other.age))), None)
+    return next((other.name for other in (*started, *older)), None)
 
 
 def inputs_name(run: Run) -> str:

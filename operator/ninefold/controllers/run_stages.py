@@ -10,7 +10,7 @@ from ninefold.api.run import ArtifactRef, JobStage, StageStatus
 from ninefold.controllers.actions import Action, Create
 from ninefold.controllers.artifacts import Refused
 from ninefold.controllers.conditions import false, reconciling, stalled
-from ninefold.controllers.jobs import JobRequest, job_manifest, volume_of
+from ninefold.controllers.jobs import JobRequest, job_manifest, trace_secrets, volume_of
 from ninefold.controllers.jobstate import PATIENCE, Absent, Broken, Done, Foreign, Running, patient
 from ninefold.controllers.outcome import Outcome
 from ninefold.controllers.run_end import end, fail
@@ -38,7 +38,7 @@ _ARGS: dict[JobStage, tuple[str, ...]] = {
     "replay-selection": ("replay", "--bucket", "selection"),
     "replay-sealed": ("replay", "--bucket", "sealed"),
 }
-_OTHER_SIDE_IS_DOWN = frozenset({"EndpointUnavailable"})
+_OTHER_SIDE_IS_DOWN = frozenset({"EndpointUnavailable", "BackendUnavailable", "Unreachable", "RateLimited"})
 """Reasons of Jobs that say nothing about the candidate and nothing about us: the run is Inconclusive."""
 
 
@@ -87,6 +87,8 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
     """Only those of the stage."""
     assert s.inputs is not None and s.inputs.value is not None
     agent, policy = s.inputs.value.agent, s.inputs.value.policy
+    if stage == "analyze":
+        return trace_secrets(s.inputs.value.backend)
     if stage == "propose" and policy.proposals.reflection is not None:
         key = policy.proposals.reflection.api_key_secret_ref
         return {"NINEFOLD_REFLECTION_API_KEY": key} if key is not None else {}

@@ -1,9 +1,7 @@
 """What other controllers read from a run: whether it has ended, how, and whose it is."""
 
-from collections.abc import Iterable
-
 from ninefold.controllers.conditions import find, is_true
-from ninefold.controllers.objects import Policy, Run
+from ninefold.controllers.objects import Run
 
 SUCCEEDED = "Succeeded"
 TRACES_ANALYZED = "TracesAnalyzed"
@@ -24,14 +22,6 @@ def end_reason(run: Run) -> str | None:
     """How it ended: Promoted, Suggested, NotImproved, Inconclusive, Superseded, Cancelled or Failed."""
     found = find(run.status.conditions, SUCCEEDED)
     return found.reason if found is not None and is_ended(run) else None
-
-
-def agent_of_run(run: Run, policies: Iterable[Policy]) -> str | None:
-    """Name of the Agent: what the run noted when it started, before that what its policy says."""
-    if run.status.agent is not None:
-        return run.status.agent
-    policy = next((policy for policy in policies if policy.name == run.spec.policy_ref.name), None)
-    return policy.spec.agent_ref.name if policy is not None else None
 
 
 def wants_promotion(run: Run) -> bool:

@@ -13,7 +13,7 @@ from ninefold.api import labels
 from ninefold.api.artifacts import ProbeInputs, ProbeReport, canonical, sha256
 from ninefold.api.base import rfc3339
 from ninefold.api.policy import Jobs
-from ninefold.api.tracebackend import Capabilities
+from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 from ninefold.controllers.actions import Action, Create, Delete, Manifest, Plan
 from ninefold.controllers.artifacts import Refused, read_artifact
 from ninefold.controllers.conditions import STALLED, counted, find, ready, reconciling, stalled
@@ -24,6 +24,7 @@ from ninefold.controllers.jobs import (
     inputs_configmap,
     job_manifest,
     job_name,
+    trace_secrets,
     volume_of,
 )
 from ninefold.controllers.jobstate import PATIENCE, Broken, Done, Foreign, JobState, Running, patient, pods_of, state_of
@@ -136,7 +137,7 @@ def _good(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
     found = s.report.capabilities
     if found.traces == 0:
         status = {**_probed(s, s.state.at), "failed_probes": _failures(s) + 1, "capabilities": found}
-        return Outcome(stalled("NoTraces", f"{_sentence(found)}: check volume, path and format"), status)
+        return Outcome(stalled("NoTraces", f"{_sentence(found)}: {_where_to_look(s.backend.spec)}"), status)
     status = {**_probed(s, s.state.at), "failed_probes": 0, "capabilities": found}
     return Outcome(ready("Probed", _sentence(found)), status)
 
@@ -187,6 +188,7 @@ def _due(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
         jobs=Jobs(backoff_limit=1),
         deadline=s.settings.probe_deadline,
         traces=volume_of(s.backend.spec),
+        secrets=trace_secrets(s.backend.spec),
     )
     first = (
         Create(inputs_configmap(name, s.backend.ref, marks, inputs)),
@@ -215,7 +217,14 @@ def _probed(s: TraceBackendSnapshot, at: datetime) -> dict[str, Any]:
 def _sentence(found: Capabilities) -> str:
     scores = f"scores: {', '.join(found.scores)}" if found.scores else "no scores"
     unread = f", {counted(found.malformed, 'line')} could not be read" if found.malformed else ""
-    return f"{counted(found.files, 'file')}, {counted(found.traces, 'trace')}, {scores}{unread}"
+    source = found.api if found.api is not None else counted(found.files, "file")
+    return f"{source}, {counted(found.traces, 'trace')}, {scores}{unread}"
+
+
+def _where_to_look(spec: TraceBackendSpec) -> str:
+    if volume_of(spec) is not None:
+        return "check volume, path and format"
+    return "check that the keys are those of the project that the agent writes to, and the environment if one is named"
 
 
 def _deletions(s: TraceBackendSnapshot, keep_job: str | None) -> tuple[Action, ...]:

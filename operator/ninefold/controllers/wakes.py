@@ -9,9 +9,17 @@ from collections.abc import Iterable
 from ninefold.api import labels
 from ninefold.api.base import API_VERSION
 from ninefold.controllers.actions import Manifest
-from ninefold.controllers.objects import Agent, Policy, Run, agents_of, policies_of, runs_of
-from ninefold.controllers.ports import Key, Reader
-from ninefold.controllers.runfacts import agent_of_run, is_ended
+from ninefold.controllers.neighbours import (
+    agent_of_run,
+    agents_on,
+    agents_with_pointer,
+    policies_on,
+    runs_of_policy,
+    runs_on,
+)
+from ninefold.controllers.objects import Run, field_of, runs_of
+from ninefold.controllers.ports import AGENT_OF_POLICY, POINTER_OF_AGENT, Key, Reader
+from ninefold.controllers.runfacts import is_ended
 
 
 async def affected(reader: Reader, manifest: Manifest) -> set[Key]:
@@ -22,19 +30,19 @@ async def affected(reader: Reader, manifest: Manifest) -> set[Key]:
         marks = metadata.get("labels") or {}
         found = _owners(manifest)
         if kind == "ConfigMap" and marks.get(labels.ROLE) in ("version", "pointer", "ledger"):
-            found |= await _around_agents(reader, namespace, {marks.get(labels.AGENT, "")}, policies=False)
+            found |= await _agent_and_runs(reader, namespace, marks.get(labels.AGENT, ""))
         return found
     found = {Key(kind, namespace, name)}
     if kind == "Agent":
-        found |= await _around_agents(reader, namespace, {name}, rivals=True)
+        found |= await _around_agent(reader, namespace, name)
+        pointer = field_of(manifest, POINTER_OF_AGENT) or ""
+        found |= {Key("Agent", namespace, a.name) for a in await agents_with_pointer(reader, namespace, pointer)}
     elif kind == "TraceBackend":
-        agents = agents_of(await reader.list("Agent", namespace))
-        users = {agent.name for agent in agents if agent.spec.traces.backend_ref.name == name}
-        found |= await _around_agents(reader, namespace, users)
+        for agent in await agents_on(reader, namespace, name):
+            found |= await _around_agent(reader, namespace, agent.name)
     elif kind == "OptimizationPolicy":
-        agent = ((manifest.get("spec") or {}).get("agentRef") or {}).get("name", "")
-        found |= await _around_agents(reader, namespace, {agent})
-        found |= _runs(run for run in await _open_runs(reader, namespace) if run.spec.policy_ref.name == name)
+        found |= await _around_agent(reader, namespace, field_of(manifest, AGENT_OF_POLICY) or "")
+        found |= _open(await runs_of_policy(reader, namespace, name))
     elif kind == "OptimizationRun":
         found |= await _around_run(reader, manifest)
     return found
@@ -53,45 +61,25 @@ def _owners(manifest: Manifest) -> set[Key]:
 async def _around_run(reader: Reader, manifest: Manifest) -> set[Key]:
     """Its policy and Agent, and the runs that wait for it to end."""
     namespace = manifest["metadata"]["namespace"]
-    parsed = runs_of([manifest])
-    if not parsed:
-        return set()
-    run = parsed[0]
-    policies = policies_of(await reader.list("OptimizationPolicy", namespace))
-    found = {Key("OptimizationPolicy", namespace, run.spec.policy_ref.name)}
-    if agent := agent_of_run(run, policies):
-        found |= await _around_agents(reader, namespace, {agent}, policies=False)
+    found: set[Key] = set()
+    for run in runs_of([manifest]):
+        found.add(Key("OptimizationPolicy", namespace, run.spec.policy_ref.name))
+        found |= await _agent_and_runs(reader, namespace, await agent_of_run(reader, run) or "")
     return found
 
 
-async def _around_agents(
-    reader: Reader, namespace: str, names: set[str], *, policies: bool = True, rivals: bool = False
-) -> set[Key]:
-    """Agents, their open runs, and if wanted their policies and other Agents that name the same pointer."""
-    if not names:
+async def _around_agent(reader: Reader, namespace: str, name: str) -> set[Key]:
+    """An Agent, its open runs and its policies."""
+    policies = await policies_on(reader, namespace, name)
+    there = {Key("OptimizationPolicy", namespace, policy.name) for policy in policies}
+    return there | await _agent_and_runs(reader, namespace, name)
+
+
+async def _agent_and_runs(reader: Reader, namespace: str, name: str) -> set[Key]:
+    if not name:
         return set()
-    known = policies_of(await reader.list("OptimizationPolicy", namespace))
-    found = {Key("Agent", namespace, name) for name in names if name}
-    found |= _runs(run for run in await _open_runs(reader, namespace) if agent_of_run(run, known) in names)
-    if policies:
-        found |= _policies(policy for policy in known if policy.spec.agent_ref.name in names)
-    if rivals:
-        found |= _rivals(agents_of(await reader.list("Agent", namespace)), names)
-    return found
+    return {Key("Agent", namespace, name)} | _open(await runs_on(reader, namespace, name))
 
 
-def _rivals(agents: list[Agent], names: set[str]) -> set[Key]:
-    pointers = {agent.spec.delivery.config_map for agent in agents if agent.name in names}
-    return {Key("Agent", agent.namespace, agent.name) for agent in agents if agent.spec.delivery.config_map in pointers}
-
-
-async def _open_runs(reader: Reader, namespace: str) -> list[Run]:
-    return [run for run in runs_of(await reader.list("OptimizationRun", namespace)) if not is_ended(run)]
-
-
-def _runs(runs: Iterable[Run]) -> set[Key]:
-    return {Key("OptimizationRun", run.namespace, run.name) for run in runs}
-
-
-def _policies(policies: Iterable[Policy]) -> set[Key]:
-    return {Key("OptimizationPolicy", policy.namespace, policy.name) for policy in policies}
+def _open(runs: Iterable[Run]) -> set[Key]:
+    return {Key("OptimizationRun", run.namespace, run.name) for run in runs if not is_ended(run)}

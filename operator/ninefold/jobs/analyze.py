@@ -22,7 +22,7 @@ async def run(ctx: JobContext) -> AnalysisReport:
         # In a thread, so that the pod can be told to stop while the engine works.
         done = await asyncio.to_thread(_analyze, backend, ctx.run)
     except TracesProblem as problem:
-        raise JobFailure(problem.reason, problem.message, permanent=True) from None
+        raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
     cases = [await _store(ctx, done.selection), await _store(ctx, done.sealed)]
     report = done.report.model_copy(update={"cases": cases})
     log.info("analysed", extra={"traces": report.traces, "analysed": report.analysed, "patterns": len(report.patterns)})

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ninefold.api.artifacts import JobError
+from ninefold.api.tracebackend import LOGIN_PREFIX
 from ninefold.store import StoreError
 
 
@@ -75,5 +76,11 @@ def scrub(text: str, secrets: frozenset[str] = frozenset()) -> str:
 
 def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
     """The values of this pod's environment that must never be told."""
-    names = ("NINEFOLD_REDIS_URL", "NINEFOLD_REPLAY_API_KEY", "NINEFOLD_REFLECTION_API_KEY")
-    return frozenset(environment[name] for name in names if environment.get(name))
+    names = (
+        "NINEFOLD_REDIS_URL",
+        "NINEFOLD_REPLAY_API_KEY",
+        "NINEFOLD_REFLECTION_API_KEY",
+        "NINEFOLD_LANGFUSE_PUBLIC_KEY",
+        "NINEFOLD_LANGFUSE_SECRET_KEY",
+    )
+    return frozenset(v for name, v in environment.items() if v and (name in names or name.startswith(LOGIN_PREFIX)))

@@ -17,6 +17,6 @@ async def run(ctx: JobContext) -> ProbeReport:
         backend = open_backend(ctx.probe.backend, ctx.traces())
         found = await asyncio.to_thread(backend.probe)
     except TracesProblem as problem:
-        raise JobFailure(problem.reason, problem.message, permanent=True) from None
+        raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
     log.info("probed", extra={"files": found.files, "traces": found.traces, "malformed": found.malformed})
     return ProbeReport(capabilities=found)

@@ -80,9 +80,9 @@ class JobContext:
         """What this run may still spend of one thing, such as `replay-calls`."""
         return self.store.budget(self.run.agent_uid, self.run.run_uid, name)
 
-    def traces(self) -> Path:
-        """The folder with the mounted traces. JobFailure when it is not there."""
-        if self.traces_root is None or not self.traces_root.is_dir():
+    def traces(self) -> Path | None:
+        """The folder with the mounted traces; None for a backend without a volume. JobFailure when it is not there."""
+        if self.traces_root is not None and not self.traces_root.is_dir():
             raise JobFailure(
                 "TracesNotMounted",
                 "the volume of the TraceBackend is not mounted in the pod: check that the volume in its spec exists",

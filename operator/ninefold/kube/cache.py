@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from ninefold.api import labels
 from ninefold.api.base import GROUP
 from ninefold.controllers.actions import Manifest
-from ninefold.controllers.objects import Kept
-from ninefold.controllers.ports import Key
+from ninefold.controllers.objects import Kept, field_of
+from ninefold.controllers.ports import INDEXED_FIELDS, Key
 from ninefold.kube.client import KubeClient
 from ninefold.kube.resources import BY_KIND, WATCHED, Resource
 
@@ -37,14 +37,16 @@ GRAVES = 10_000
 
 Place = tuple[str, str]
 """Namespace and name."""
+_Entry = tuple[str, str, str]
+"""Namespace, one of our labels or an indexed field, and its value."""
 
 
 @dataclass
 class _Shelf:
-    """The objects of one kind: by namespace and name, and the names by each of our labels."""
+    """The objects of one kind: by namespace and name, and their names by what they can be looked up by."""
 
     objects: dict[str, dict[str, Manifest]] = field(default_factory=lambda: defaultdict(dict))
-    labelled: dict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    names: dict[_Entry, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def get(self, namespace: str, name: str) -> Manifest | None:
         return self.objects.get(namespace, {}).get(name)
@@ -53,22 +55,23 @@ class _Shelf:
         namespace, name = place_of(manifest)
         self.drop(namespace, name)
         self.objects[namespace][name] = manifest
-        for entry in _index_entries(manifest):
-            self.labelled[entry].add(name)
+        for entry in _entries(manifest):
+            self.names[entry].add(name)
 
     def drop(self, namespace: str, name: str) -> None:
         manifest = self.objects.get(namespace, {}).pop(name, None)
         if manifest is None:
             return
-        for entry in _index_entries(manifest):
-            self.labelled[entry].discard(name)
-            if not self.labelled[entry]:
-                del self.labelled[entry]
+        for entry in _entries(manifest):
+            self.names[entry].discard(name)
+            if not self.names[entry]:
+                del self.names[entry]
 
-    def select(self, namespace: str, wanted: dict[str, str]) -> list[Manifest]:
-        """Objects with all the labels, by name. Our own labels are looked up, any others are compared."""
+    def select(self, namespace: str, wanted: dict[str, str], fields: dict[str, str]) -> list[Manifest]:
+        """Objects with all the labels and fields, by name. What is indexed is looked up, other labels are compared."""
         objects = self.objects.get(namespace, {})
-        indexed = [self.labelled.get((namespace, key, value), set()) for key, value in wanted.items() if _is_ours(key)]
+        keys = [*(item for item in wanted.items() if _is_ours(item[0])), *fields.items()]
+        indexed = [self.names.get((namespace, key, value), set()) for key, value in keys]
         names: Iterable[str] = set.intersection(*indexed) if indexed else objects
         return [objects[name] for name in sorted(names) if _has(objects[name], wanted)]
 
@@ -100,9 +103,16 @@ class WatchCache:
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self._shelves[kind].get(namespace, name)
 
-    def select(self, kind: str, namespace: str, wanted: dict[str, str] | None = None) -> list[Manifest]:
-        """Objects of a kind in a namespace that carry all the labels, ordered by name."""
-        return self._shelves[kind].select(namespace, wanted or {})
+    def select(
+        self,
+        kind: str,
+        namespace: str,
+        wanted: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Objects of a kind in a namespace with all the labels and values of indexed fields, ordered by name."""
+        assert set(fields or {}) <= set(INDEXED_FIELDS.get(kind, ())), "only indexed fields can be asked for"
+        return self._shelves[kind].select(namespace, wanted or {}, fields or {})
 
     def everything(self, resource: Resource) -> list[Manifest]:
         """All objects of a kind, in all watched namespaces."""
@@ -220,10 +230,11 @@ def _is_ours(label: str) -> bool:
     return label.startswith(f"{GROUP}/")
 
 
-def _index_entries(manifest: Manifest) -> list[tuple[str, str, str]]:
+def _entries(manifest: Manifest) -> list[_Entry]:
     metadata = manifest["metadata"]
-    found = metadata.get("labels") or {}
-    return [(metadata["namespace"], key, value) for key, value in found.items() if _is_ours(key)]
+    ours = [(key, value) for key, value in (metadata.get("labels") or {}).items() if _is_ours(key)]
+    fields = [(path, field_of(manifest, path)) for path in INDEXED_FIELDS.get(manifest["kind"], ())]
+    return [(metadata["namespace"], key, value) for key, value in [*ours, *fields] if value is not None]
 
 
 def _has(manifest: Manifest, wanted: dict[str, str]) -> bool:

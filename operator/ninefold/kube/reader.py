@@ -31,9 +31,16 @@ class ClusterReader:
                 return found
         return await self._client.get(BY_KIND[kind], namespace, name)
 
-    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+    async def list(
+        self,
+        kind: str,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
         if kind in _CACHED:
-            return self._cache.select(kind, namespace, labels)
+            return self._cache.select(kind, namespace, labels, fields)
+        assert not fields, "only kinds in the cache can be listed by fields"
         selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
         items, _ = await self._client.list_all(BY_KIND[kind], namespace, selector)
         return sorted(items, key=lambda item: str(item["metadata"]["name"]))

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ninefold.client import metadata_text
 from ninefold.traces.errors import looks_like_error, signature_of
 from ninefold.traces.model import Message, Score, Span, Step, ToolCall, TraceRecord
 
@@ -52,7 +53,8 @@ def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
         start_ts=min(s.start for s in ordered),
         end_ts=max(s.end for s in ordered),
         cost_usd=sum(costs) if costs else None,
-        metadata=metadata,
+        # As text: some stores keep nothing else, and a version's conditions compare text.
+        metadata={key: metadata_text(value) for key, value in metadata.items()},
         steps=steps,
         scores=tuple(sorted(scores, key=lambda s: (s.ts, s.name, s.step_id or ""))),
         messages=messages,
@@ -173,10 +175,15 @@ def _store(history: Sequence[Message], messages: Messages) -> str | None:
     """Stores a history message by message; the hash of its last one names it."""
     parent: str | None = None
     for message in history:
-        own = _hash(parent or "", message.role, message.content)
+        own = message_hash(parent, message.role, message.content)
         messages.setdefault(own, (parent, message.role, message.content))
         parent = own
     return parent
+
+
+def message_hash(parent: str | None, role: str, content: str) -> str:
+    """The name of a message, by which it is stored once: covers the whole history before it through its parent's."""
+    return _hash(parent or "", role, content)
 
 
 def _hash(*texts: str) -> str:

@@ -25,6 +25,12 @@ def check(table: StepTable, inputs: RunInputs) -> None:
                 f"{outside} from other times: widen spec.traces.window of the policy",
             )
         unread = sum(losses.get(name, 0) for name in _UNREADABLE)
+        if not unread and inputs.backend.langfuse is not None:
+            raise TracesProblem(
+                "NoTraces",
+                f"Langfuse holds no trace that started between {inputs.window_start} and {inputs.window_end}: widen "
+                "spec.traces.window of the policy, or check that the keys are those of the agent's project",
+            )
         raise TracesProblem(
             "NoTraces",
             f"the backend's files hold no trace: {unread} lines, rows or files could not be read. Check that the "

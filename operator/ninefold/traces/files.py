@@ -7,7 +7,7 @@ dots of its own is tried first. Rows of one trace share the trace's id and may s
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _UNITS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
 """A number since 1970 is ns, us, ms or s by its size: each unit covers the years 1973 to 5138."""
 _KINDS: dict[str, StepKind] = {"llm": "llm", "tool": "tool", "agent": "agent"}
 _BAD = ("error", "failed", "failure", "false")
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 Row = dict[str, Any]
 
 
@@ -83,7 +84,7 @@ class MappedFiles:
                 names = set(file.schema_arrow.names)
                 wanted = {c if c in names else c.split(".")[0] for c in _columns(self._map)} & names
                 for batch in file.iter_batches(batch_size=1024, columns=sorted(wanted)):
-                    yield from ({k: _plain(v) for k, v in row.items()} for row in batch.to_pylist())
+                    yield from ({k: plain(v) for k, v in row.items()} for row in batch.to_pylist())
         except (pa.ArrowException, OSError):
             self.losses["unreadable_files"] += 1
 
@@ -152,7 +153,7 @@ def nanos(value: Any) -> int | None:
             return int(value) * factor if isinstance(value, int) else int(number * factor)
         except (TypeError, ValueError, OverflowError, StopIteration):
             return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000) * 1_000
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND * 1_000
 
 
 def _columns(mapping: Any) -> list[str]:
@@ -160,7 +161,7 @@ def _columns(mapping: Any) -> list[str]:
     return [c for v in values for c in (v if isinstance(v, list) else [v])]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Values that JSON has too, so that a row can go through the spool."""
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()

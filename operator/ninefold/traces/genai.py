@@ -1,8 +1,9 @@
-"""OpenTelemetry's semantic conventions for generative AI: span attributes to `Span` fields.
+"""Values of OpenTelemetry's semantic conventions for generative AI: messages, tool calls and scores.
 
 Source: open-telemetry/semantic-conventions, `docs/gen-ai/gen-ai-spans.md`, `gen-ai-agent-spans.md`,
 `gen-ai-events.md` and the JSON Schemas of the message attributes. Messages come as JSON text, as the conventions ask
-of languages without structured attributes, or structured; both are read. Content may be absent altogether.
+of languages without structured attributes, or structured; both are read, and so are messages in the form of chat
+interfaces (`content`, `tool_calls`), which the other conventions use.
 """
 
 import json
@@ -11,21 +12,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ninefold.traces.model import Message, Score, Span, StepKind, ToolCall
-
-KINDS: dict[str, StepKind] = {
-    "chat": "llm",
-    "text_completion": "llm",
-    "generate_content": "llm",
-    "execute_tool": "tool",
-    "invoke_agent": "agent",
-    "create_agent": "agent",
-    "invoke_workflow": "agent",
-}
-"""gen_ai.operation.name to the kind of step; operations that decide nothing (embeddings) are left out."""
-_USER_KEYS = ("user.id", "enduser.id")
-_CONSUMED = ("gen_ai.", "error.type", "session.id", "user.", "enduser.", "otel.", "telemetry.")
-"""Attributes that have a meaning of their own; all others of the root span are the trace's metadata."""
+from ninefold.traces.mended import mended
+from ninefold.traces.model import Message, Score, ToolCall
 
 
 def text_of(value: Any) -> str | None:
@@ -40,30 +28,6 @@ def text_of(value: Any) -> str | None:
         except ValueError:
             return str(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def apply(span: Span, attributes: Mapping[str, Any], losses: Counter[str]) -> None:
-    """Fill in what the attributes say. Parts that do not follow the conventions are counted and left out."""
-    get = attributes.get
-    span.kind = KINDS.get(str(get("gen_ai.operation.name")))
-    span.error_type = _text(get("error.type"))
-    span.failed = span.failed or span.error_type is not None
-    span.agent = _text(get("gen_ai.agent.name"))
-    span.agent_version = _text(get("gen_ai.agent.version"))
-    span.session_id = _text(get("gen_ai.conversation.id")) or _text(get("session.id"))
-    span.user_id = next((str(get(k)) for k in _USER_KEYS if get(k)), None)
-    span.model = _text(get("gen_ai.response.model")) or _text(get("gen_ai.request.model"))
-    span.tokens_in = _int(get("gen_ai.usage.input_tokens"))
-    span.tokens_out = _int(get("gen_ai.usage.output_tokens"))
-    span.tool_name = _text(get("gen_ai.tool.name"))
-    span.call_id = _text(get("gen_ai.tool.call.id"))
-    span.args = text_of(get("gen_ai.tool.call.arguments"))
-    span.result = _result(get("gen_ai.tool.call.result"))
-    span.messages = messages_of(get("gen_ai.input.messages"), losses)
-    span.output = messages_of(get("gen_ai.output.messages"), losses)
-    system = messages_of(get("gen_ai.system_instructions"), losses)
-    span.system = "\n".join(m.content for m in system) or None
-    span.metadata = {k: v for k, v in attributes.items() if not k.startswith(_CONSUMED)}
 
 
 def score_of(attributes: Mapping[str, Any], ts: int, step_id: str | None, losses: Counter[str]) -> Score | None:
@@ -87,17 +51,18 @@ def number(value: Any, losses: Counter[str]) -> float | None:
     return result
 
 
-def messages_of(value: Any, losses: Counter[str]) -> tuple[Message, ...]:
-    """Messages from an attribute: JSON text or structure, a list of messages or of bare parts, or plain text."""
+def messages_of(value: Any, losses: Counter[str], role: str = "user") -> tuple[Message, ...]:
+    """Messages from an attribute: JSON text or structure, a list of messages or of bare parts, or plain text.
+
+    `role` is whose words plain text is. Bare parts are a system prompt's, as the conventions have it.
+    """
     if isinstance(value, str):
         if value.lstrip()[:1] not in ("[", "{"):
-            return (Message("user", value),) if value else ()
-        try:
-            value = json.loads(value)
-        except ValueError:
-            losses["malformed_messages"] += 1
-            return ()
-    items = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+            return (Message(role, value),) if value else ()
+        value = _loaded(value, losses)
+    if isinstance(value, dict):
+        value = value.get("messages", [value])
+    items = value if isinstance(value, list) else []
     if items and all(isinstance(i, dict) and "role" not in i for i in items):
         return (_message("system", items),)
     out = []
@@ -105,9 +70,41 @@ def messages_of(value: Any, losses: Counter[str]) -> tuple[Message, ...]:
         if not isinstance(item, dict):
             losses["malformed_messages"] += 1
             continue
-        parts = item.get("parts", item.get("content"))
-        out.append(_message(str(item.get("role")), parts if isinstance(parts, list) else [parts]))
+        out.append(_message(str(item.get("role")), [*_parts(item), *_calls(item)]))
     return tuple(out)
+
+
+def _loaded(text: str, losses: Counter[str]) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = mended(text)
+            losses["truncated_messages"] += 1
+            return value
+        except (ValueError, RecursionError):
+            losses["malformed_messages"] += 1
+            return None
+
+
+def _parts(item: Mapping[str, Any]) -> list[Any]:
+    """The parts of a message: `parts` of the conventions, or `content` as chat interfaces have it."""
+    parts = item.get("parts", item.get("content"))
+    if (answered := item.get("tool_call_id")) and isinstance(parts, str):
+        return [{"type": "tool_call_response", "id": answered, "response": parts}]
+    return parts if isinstance(parts, list) else [parts]
+
+
+def _calls(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The calls of a chat interface's assistant message, as parts of the conventions."""
+    calls = item.get("tool_calls")
+    out = []
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            function = call["function"] if isinstance(call.get("function"), dict) else call
+            part = {"type": "tool_call", "id": call.get("id")}
+            out.append(part | {"name": function.get("name", ""), "arguments": function.get("arguments")})
+    return out
 
 
 def _message(role: str, parts: list[Any]) -> Message:
@@ -116,7 +113,7 @@ def _message(role: str, parts: list[Any]) -> Message:
     responses: list[tuple[str, str]] = []
     for part in parts:
         if not isinstance(part, dict):
-            texts += [part] if isinstance(part, str) else []
+            texts += [part] if isinstance(part, str) and part else []
             continue
         kind = part.get("type")
         if kind == "tool_call":
@@ -124,7 +121,7 @@ def _message(role: str, parts: list[Any]) -> Message:
             calls.append(call)
             texts.append(f"{call.name} {call.args}")
         elif kind == "tool_call_response":
-            result = _result(part.get("response", part.get("result"))) or ""
+            result = result_of(part.get("response", part.get("result"))) or ""
             if identity := _text(part.get("id")):
                 responses.append((identity, result))
             texts.append(result)
@@ -133,7 +130,7 @@ def _message(role: str, parts: list[Any]) -> Message:
     return Message(role, "\n".join(texts), tuple(calls), tuple(responses))
 
 
-def _result(value: Any) -> str | None:
+def result_of(value: Any) -> str | None:
     """A tool's result: text stays as it is, for its layout may carry meaning."""
     return value if isinstance(value, str) else text_of(value)
 
@@ -142,5 +139,11 @@ def _text(value: Any) -> str | None:
     return str(value) if value is not None and value != "" else None
 
 
-def _int(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def count_of(value: Any) -> int | None:
+    """A count, also where a store has turned it into text or a float."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

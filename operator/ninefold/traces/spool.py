@@ -8,7 +8,7 @@ nothing is lost however far apart the spans of a trace are.
 
 import json
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -16,20 +16,27 @@ from ninefold.traces.buckets import unit_hash
 
 IN_MEMORY = 64 * 2**20
 """Bytes of input that are grouped without a detour; as Python objects they take about five times as much."""
+MAX_PARTS = 512
+"""Files open at once."""
 MAX_RECORDS = 20_000
 """Records of one trace. What comes after is dropped and counted: a run-away trace must not take the others' memory."""
 
 Record = dict[str, Any]
 
 
-def by_trace(records: Iterable[tuple[str, Record]], size: int, losses: Counter[str]) -> Iterator[list[Record]]:
-    """The records of one trace at a time, in the order in which they came. `size` is the input's size in bytes."""
+def by_trace(records: Iterable[tuple[str, Record]], size: int | None, losses: Counter[str]) -> Iterator[list[Record]]:
+    """The records of one trace at a time, in the order in which they came.
+
+    `size` is the input's size in bytes; None: unknown before it has been read, as that of a server's answers.
+    """
+    if size is None:
+        records, size = _measured(records)
     parts = -(-size // IN_MEMORY)
     if parts <= 1:
         yield from _group(records, losses)
         return
     with tempfile.TemporaryDirectory(prefix="ninefold-") as folder:
-        names = [f"{folder}/{n}" for n in range(min(parts, 512))]
+        names = [f"{folder}/{n}" for n in range(min(parts, MAX_PARTS))]
         files = [open(name, "w+b") for name in names]  # noqa: PTH123, SIM115
         try:
             for key, record in records:
@@ -42,6 +49,24 @@ def by_trace(records: Iterable[tuple[str, Record]], size: int, losses: Counter[s
         finally:
             for file in files:
                 file.close()
+
+
+def _measured(records: Iterable[tuple[str, Record]]) -> tuple[Iterable[tuple[str, Record]], int]:
+    """The same records, read as far as memory allows, and their size, or the largest if they are not at their end."""
+    held: deque[tuple[str, Record]] = deque()
+    rest, size = iter(records), 0
+    for key, record in rest:
+        held.append((key, record))
+        size += len(json.dumps(record))
+        if size > IN_MEMORY:
+            return _drained(held, rest), MAX_PARTS * IN_MEMORY
+    return held, size
+
+
+def _drained(held: deque[tuple[str, Record]], rest: Iterator[tuple[str, Record]]) -> Iterator[tuple[str, Record]]:
+    while held:
+        yield held.popleft()
+    yield from rest
 
 
 def _group(records: Iterable[tuple[str, Record]], losses: Counter[str]) -> Iterator[list[Record]]:

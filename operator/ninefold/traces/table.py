@@ -215,6 +215,14 @@ class _Rows:
     def _flush(self) -> None:
         if self._rows:
             columns = zip(*self._rows, strict=True)
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+            arrays = [_array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
             self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
             self._rows = []
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    """A column. Half a surrogate pair, which JSON can carry and UTF-8 cannot, becomes a question mark."""
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([v.encode(errors="replace").decode() if isinstance(v, str) else v for v in values], kind)

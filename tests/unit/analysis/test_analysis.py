@@ -36,9 +36,9 @@ def test_the_report_names_no_held_out_trace_and_no_case() -> None:
 
 def test_the_sample_keeps_the_mix_and_is_always_the_same() -> None:
     whole, part, again = (
-        analysis(1600),
-        analysis(1600, replay={"maxCases": 60}),
-        analysis(1600, replay={"maxCases": 60}),
+        analysis(800),
+        analysis(800, replay={"maxCases": 60}),
+        analysis(800, replay={"maxCases": 60}),
     )
     assert part.sealed == again.sealed
     assert len(part.sealed.cases) == 60

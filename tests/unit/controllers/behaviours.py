@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from builders import a_pattern, a_replay, a_report, an_edit, replay_rows
-from unit.controllers.simulated import Result, SimulatedCluster
+from unit.controllers.simulated import SimulatedCluster
+from unit.controllers.simulated_jobs import Result
 
 from ninefold.api.artifacts import Candidate, CaseRef, CaseSet, JobError, ProbeReport, ProposalSet, sha256
 from ninefold.api.tracebackend import Capabilities

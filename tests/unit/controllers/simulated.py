@@ -10,26 +10,21 @@ from __future__ import annotations  # `list` is also a method here
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ninefold.api.agent import AgentStatus
-from ninefold.api.artifacts import Artifact, JobError, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import rfc3339
 from ninefold.api.policy import OptimizationPolicyStatus
 from ninefold.api.run import ArtifactRef, OptimizationRunStatus
 from ninefold.api.tracebackend import TraceBackendStatus
 from ninefold.controllers.actions import Action, Apply, ApplyStatus, Create, Delete, Emit, Manifest, Replace
-from ninefold.controllers.kinds import controllers
-from ninefold.controllers.ports import ArtifactProblem, Key
-from ninefold.controllers.settings import OperatorSettings, RedisAddress
-from ninefold.controllers.wakes import affected
+from ninefold.controllers.objects import field_of
+from ninefold.controllers.ports import INDEXED_FIELDS, ArtifactProblem
 
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
-SETTINGS = OperatorSettings(job_image="ninefold/jobs:1", redis=RedisAddress(url="redis://redis:6379/0"))
-RECONCILED = ("TraceBackend", "Agent", "OptimizationPolicy", "OptimizationRun")
 STATUS = {
     "TraceBackend": TraceBackendStatus,
     "Agent": AgentStatus,
@@ -73,8 +68,16 @@ class SimulatedCluster:
     async def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self.objects.get((kind, namespace, name))
 
-    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+    async def list(
+        self,
+        kind: str,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        assert set(fields or {}) <= set(INDEXED_FIELDS.get(kind, ())), "a field that the cache does not index"
         found = [m for (k, ns, _), m in sorted(self.objects.items()) if (k, ns) == (kind, namespace)]
+        found = [m for m in found if all(field_of(m, path) == value for path, value in (fields or {}).items())]
         return [m for m in found if (labels or {}).items() <= (m["metadata"].get("labels") or {}).items()]
 
     async def artifact(self, ref: ArtifactRef) -> bytes:
@@ -221,187 +224,3 @@ def _place(manifest: Manifest) -> Place:
 def _without_version(manifest: Manifest) -> Manifest:
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
     return {**manifest, "metadata": metadata}
-
-
-# ---------------------------------------------------------------- Jobs
-
-Result = Artifact | JobError | str | None
-"""A result, an error, any other termination message, or None: it goes on for ever."""
-Behaviour = Callable[["SimulatedCluster", Manifest, dict[str, str]], Result]
-"""What a Job does: given the cluster, the Job and the plain part of its environment."""
-
-
-def environment(job: Manifest) -> dict[str, str]:
-    container = job["spec"]["template"]["spec"]["containers"][0]
-    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
-
-
-def run_jobs(cluster: SimulatedCluster, behave: Behaviour) -> None:
-    """Let every Job that has not ended come to its end: pod, termination message, condition."""
-    for job in cluster.all("Job"):
-        if (job.get("status") or {}).get("conditions"):
-            continue
-        result = behave(cluster, job, environment(job))
-        if result is not None:
-            end_job(cluster, job, result)
-
-
-def end_job(cluster: SimulatedCluster, job: Manifest, result: Artifact | JobError | str) -> None:
-    """The pod ends with this result, and the Job with the pod."""
-    if isinstance(result, Artifact):
-        key, data = environment(job)["NINEFOLD_ARTIFACT"], result.to_bytes()
-        cluster.redis[key] = data
-        message = canonical(ArtifactRef(artifact=key, sha256=sha256(data), bytes=len(data)).wire()).decode()
-    else:
-        message = canonical(result.wire()).decode() if isinstance(result, JobError) else result
-    good = not isinstance(result, JobError)
-    cluster.put(a_pod(job, message, 0 if good else 1, cluster.now))
-    condition = {"type": "Complete" if good else "Failed", "status": "True", "lastTransitionTime": rfc3339(cluster.now)}
-    cluster.put({**job, "status": {"conditions": [condition]}})
-
-
-def a_pod(job: Manifest, message: str, exit_code: int, now: datetime) -> Manifest:
-    """A pod of the Job that has ended."""
-    terminated = {"exitCode": exit_code, "message": message}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{job['metadata']['name']}-x",
-            "namespace": job["metadata"]["namespace"],
-            "creationTimestamp": rfc3339(now),
-            "labels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]},
-            "ownerReferences": [
-                {
-                    "apiVersion": "batch/v1",
-                    "kind": "Job",
-                    "name": job["metadata"]["name"],
-                    "uid": job["metadata"]["uid"],
-                    "controller": True,
-                }
-            ],
-        },
-        "spec": {},
-        "status": {
-            "phase": "Succeeded" if exit_code == 0 else "Failed",
-            "containerStatuses": [{"name": "job", "state": {"terminated": terminated}}],
-        },
-    }
-
-
-# ---------------------------------------------------------------- the operator's process
-
-
-class World:
-    """A cluster with an operator that is woken as the real one is, and that starts anew when it dies."""
-
-    def __init__(self, behave: Behaviour, settings: OperatorSettings = SETTINGS) -> None:
-        self.cluster = SimulatedCluster()
-        self.behave = behave
-        self.controllers = controllers(settings)
-        self.deaths = 0
-        self._queue: dict[Key, None] = {}
-
-    async def settle(self, rounds: int = 400) -> None:
-        """Reconcile and let Jobs end until nothing happens any more."""
-        for _ in range(rounds):
-            try:
-                await self._reconcile_all()
-            except Died:
-                self.deaths += 1
-                self.restart()
-                continue
-            run_jobs(self.cluster, self.behave)
-            if not self.cluster.changed:
-                self.cluster.assert_nothing_was_changed_in_place()
-                return
-        raise AssertionError(f"no rest after {rounds} rounds; last: {self.cluster.writes[-3:]}")
-
-    async def wake(self) -> None:
-        """The resync: look at everything once, then settle."""
-        self.restart()
-        await self.settle()
-
-    async def later(self, **delta: float) -> None:
-        """Time passes; then everything is looked at."""
-        self.cluster.now += timedelta(**delta)
-        await self.wake()
-
-    async def look_at(self, kind: str, name: str) -> None:
-        """One reconcile of one object, while nobody else looks at anything."""
-        await self._reconcile(Key(kind, "shop", name))
-
-    async def actions(self) -> dict[str, Any]:
-        """What would be done now, by object; empty when all is as it should be."""
-        now = self.cluster.now
-        plans = {key: await self.controllers[key.kind].plan(self.cluster, key, now) for key in self.all_keys()}
-        return {f"{key.kind}/{key.name}": plan.actions for key, plan in plans.items() if plan.actions}
-
-    def restart(self) -> None:
-        """The process is gone with all that it knew; its successor looks at everything once."""
-        self.cluster.changed.clear()
-        self._queue = dict.fromkeys(self.all_keys())
-
-    def all_keys(self) -> list[Key]:
-        return [Key(kind, ns, name) for kind, ns, name in sorted(self.cluster.objects) if kind in RECONCILED]
-
-    async def _reconcile_all(self) -> None:
-        looks = 0
-        while True:
-            for manifest in self.cluster.changed:
-                if manifest["kind"] not in ("Pod", "Secret"):
-                    self._queue.update(dict.fromkeys(sorted(await affected(self.cluster, manifest))))
-            self.cluster.changed.clear()
-            if not self._queue:
-                return
-            key = next(iter(self._queue))
-            del self._queue[key]
-            await self._reconcile(key)
-            looks += 1
-            assert looks < 5000, f"an endless loop, at last {key}: {self.cluster.writes[-3:]}"
-
-    async def _reconcile(self, key: Key) -> None:
-        plan = await self.controllers[key.kind].plan(self.cluster, key, self.cluster.now)
-        for action in plan.actions:
-            await self.cluster.perform(action)
-        if plan.again_at is not None and plan.again_at <= self.cluster.now - timedelta(seconds=len(plan.actions)):
-            self._queue[key] = None
-
-
-def snapshot_of(cluster: SimulatedCluster) -> dict[str, Any]:
-    """The state modulo times and resource versions: what two histories must agree on. Events by their keys."""
-    text = json.dumps({"/".join(place): _timeless(manifest) for place, manifest in sorted(cluster.objects.items())})
-    return {"objects": json.loads(text), "events": sorted(_timeless_key(key) for key in cluster.events)}
-
-
-_TIMES = {
-    "creationTimestamp",
-    "resourceVersion",
-    "lastTransitionTime",
-    "startTime",
-    "completionTime",
-    "lastProbeTime",
-    "lastRunTime",
-    "nextRunTime",
-    "windowStart",
-    "windowEnd",
-    "inputsHash",
-}
-"""The inputs carry the window, so their hash is a time, too."""
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if key not in _TIMES}
-    if isinstance(value, list):
-        return [_timeless(inner) for inner in value]
-    if isinstance(value, str) and value.startswith("{"):
-        try:
-            return json.dumps(_timeless(json.loads(value)), sort_keys=True)
-        except ValueError:
-            return value
-    return value
-
-
-def _timeless_key(key: str) -> str:
-    return "/".join(key.split("/")[:4])

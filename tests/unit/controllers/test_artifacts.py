@@ -3,7 +3,7 @@
 import pytest
 from builders import a_report, an_edit
 from unit.controllers.behaviours import Jobs, candidate
-from unit.controllers.simulated import a_pod, end_job, environment
+from unit.controllers.simulated_jobs import a_pod, end_job, environment
 from unit.controllers.worlds import BETTER, a_world, end_of, needing_approval, served, versions
 
 from ninefold.api.artifacts import JobError, ProposalSet, canonical, sha256

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from builders import a_replay, replay_rows
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import World, snapshot_of
+from unit.controllers.simulated_operator import World, snapshot_of
 from unit.controllers.worlds import BETTER, a_world, end_of, needing_approval, served
 
 from ninefold.api.artifacts import JobError

@@ -5,7 +5,8 @@ import json
 
 import pytest
 from builders import a_policy_object, an_agent_object
-from unit.controllers.simulated import SETTINGS, environment
+from unit.controllers.simulated_jobs import environment
+from unit.controllers.simulated_operator import SETTINGS
 from unit.controllers.worlds import a_world
 
 from ninefold.api.base import SecretKeyRef

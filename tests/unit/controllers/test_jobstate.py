@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.controllers.simulated import a_pod
+from unit.controllers.simulated_jobs import a_pod
 
 from ninefold.api.artifacts import JobError, canonical
 from ninefold.api.run import ArtifactRef

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from builders import a_backend_object, a_policy_object, a_run_object, an_agent_object
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import World
+from unit.controllers.simulated_operator import World
 from unit.controllers.worlds import a_world, end_of
 
 RUN, POLICY = "OptimizationRun", "OptimizationPolicy"

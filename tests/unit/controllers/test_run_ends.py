@@ -83,6 +83,11 @@ INCONCLUSIVE = [
         Jobs(replay_sealed=JobError(reason="EndpointUnavailable", message="no answer from it", permanent=False)),
         "no answer from it",
     ),
+    (
+        "trace backend down",
+        Jobs(analyze=JobError(reason="Unreachable", message="no connection to Langfuse", permanent=False)),
+        "no connection to Langfuse",
+    ),
     ("few pairs", Jobs(replay_sealed=a_replay(replay_rows(wins=20))), "20 paired cases < 30 required"),
     (
         "budget spent in the race",

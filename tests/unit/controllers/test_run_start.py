@@ -5,7 +5,8 @@ import json
 
 from builders import a_backend_object, a_policy_object, a_run_object, an_agent_object
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import SETTINGS, World, a_pod
+from unit.controllers.simulated_jobs import a_pod
+from unit.controllers.simulated_operator import SETTINGS, World
 from unit.controllers.worlds import a_world, end_of, needing_approval, served
 
 from ninefold.api.artifacts import sha256

@@ -7,9 +7,11 @@ import json
 import pytest
 from builders import a_backend_object
 from unit.controllers.behaviours import FOUND, Jobs
-from unit.controllers.simulated import SETTINGS, World, a_pod, environment
+from unit.controllers.simulated_jobs import a_pod, environment
+from unit.controllers.simulated_operator import SETTINGS, World
 
 from ninefold.api.artifacts import JobError, ProbeReport
+from ninefold.api.tracebackend import TraceBackendSpec
 
 BACKEND = "TraceBackend"
 
@@ -40,9 +42,8 @@ async def test_the_probe_job_gets_the_spec_in_a_configmap_of_its_own():
     (job,) = world.cluster.all("Job")
     name = next(v["configMap"]["name"] for v in job["spec"]["template"]["spec"]["volumes"] if "configMap" in v)
     inputs = world.cluster.one("ConfigMap", name)
-    assert json.loads(inputs["data"]["inputs.json"])["backend"] == world.cluster.one(BACKEND, "traces")["spec"] | {
-        "otlp": {"volume": {"persistentVolumeClaim": {"claimName": "traces"}}, "path": ""}
-    }
+    backend = TraceBackendSpec.model_validate(world.cluster.one(BACKEND, "traces")["spec"])
+    assert json.loads(inputs["data"]["inputs.json"])["backend"] == backend.wire()
     uid = world.cluster.one(BACKEND, "traces")["metadata"]["uid"]
     assert inputs["immutable"] and inputs["metadata"]["ownerReferences"][0]["uid"] == uid
     assert environment(job)["NINEFOLD_ARTIFACT"] == f"ninefold:{uid}:artifact:probe:g1:1"

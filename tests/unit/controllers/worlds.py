@@ -5,7 +5,8 @@ from typing import Any
 
 from builders import a_backend_object, a_policy_object, an_agent_object
 from unit.controllers.behaviours import Jobs
-from unit.controllers.simulated import SimulatedCluster, World
+from unit.controllers.simulated import SimulatedCluster
+from unit.controllers.simulated_operator import World
 
 BETTER = "b26077341b"
 """Hash of the version that the simulated Jobs propose."""

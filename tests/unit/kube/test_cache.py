@@ -7,7 +7,7 @@ from kube_standin import Server
 
 from ninefold.api import labels
 from ninefold.controllers.actions import Manifest
-from ninefold.controllers.ports import Key
+from ninefold.controllers.ports import AGENT_OF_POLICY, Key
 from ninefold.kube.cache import WatchCache
 from ninefold.kube.resources import AGENT, CONFIG_MAP, RECONCILED
 
@@ -106,6 +106,23 @@ def test_an_index_follows_a_label_that_changes() -> None:
     cache.put(ours("a", 2, stage="stable"))
     assert cache.select("ConfigMap", "ns", {labels.STAGE: "candidate"}) == []
     assert len(cache.select("ConfigMap", "ns", {labels.STAGE: "stable"})) == 1
+
+
+def a_policy(name: str, agent: str, version: int = 1) -> Manifest:
+    return {**an_object("OptimizationPolicy", name, version, name), "spec": {"agentRef": {"name": agent}}}
+
+
+def test_objects_are_found_by_the_fields_that_refer_to_others() -> None:
+    cache = WatchCache()
+    for name, agent in (("q", "x"), ("p", "x"), ("r", "y")):
+        cache.put(a_policy(name, agent))
+    found = cache.select("OptimizationPolicy", "ns", fields={AGENT_OF_POLICY: "x"})
+    assert [policy["metadata"]["name"] for policy in found] == ["p", "q"]
+    cache.put(a_policy("p", "y", version=2))
+    cache.remove("OptimizationPolicy", "ns", "q", "q")
+    assert cache.select("OptimizationPolicy", "ns", fields={AGENT_OF_POLICY: "x"}) == []
+    with pytest.raises(AssertionError, match="only indexed fields"):
+        cache.select("OptimizationPolicy", "ns", fields={"spec.mode": "Promote"})
 
 
 async def test_a_primed_cache_knows_every_object_and_told_nobody() -> None:

@@ -77,6 +77,26 @@ async def test_a_failure_takes_no_worker_down_and_is_tried_again(monkeypatch: py
     await queue.stop()
 
 
+async def test_reconciles_that_wait_for_nobody_do_not_hold_up_others() -> None:
+    others_turns = 0
+
+    async def reconcile(key: Key) -> datetime | None:
+        return None
+
+    async def somebody_else() -> None:
+        nonlocal others_turns
+        while queue.depth("Agent"):
+            others_turns += 1
+            await asyncio.sleep(0)
+
+    queue = Queue(reconcile, workers=1)
+    queue.add(*(key(str(n)) for n in range(100)))
+    queue.start()
+    await somebody_else()
+    await queue.stop()
+    assert others_turns >= 100
+
+
 async def test_a_time_in_the_past_means_at_once() -> None:
     seen: asyncio.Queue[Key] = asyncio.Queue()
     answers = [datetime.now(UTC) - timedelta(hours=1), None]

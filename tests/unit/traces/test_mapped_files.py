@@ -59,7 +59,7 @@ def test_rows_of_one_trace_become_its_steps(tmp_path: Path) -> None:
     (one, two), losses = read(tmp_path)
     assert not losses
     assert (one.trace_id, one.session_id, one.agent) == ("t1", "s1", "guide")
-    assert one.metadata == {"ctx.museum": "north", "level": 2}
+    assert one.metadata == {"ctx.museum": "north", "level": "2"}
     assert [(s.kind, s.tool_args, s.status) for s in one.steps] == [
         ("llm", None, "ok"),
         ("tool", '{"command":"open vault"}', "error"),

@@ -28,7 +28,8 @@ def read(root: Path, path: str = "", window: Window = ALWAYS) -> tuple[list[Trac
 
 
 def chat(n: int, *, at: float, **more: Any) -> dict[str, Any]:
-    return wire_span(n, at=at, gen_ai__operation__name="chat", **more)
+    said = {"gen_ai__output__messages": "Hello."}
+    return wire_span(n, at=at, gen_ai__operation__name="chat", **{**said, **more})
 
 
 def score(value: float, name: str = "solved") -> dict[str, Any]:
@@ -77,8 +78,8 @@ class TestWhatASpanSays:
         (trace,), losses = read(tmp_path)
         assert not losses
         assert (trace.session_id, trace.agent, trace.environment) == ("s-1", "guide", "production")
-        visit = {"day": 2, "guided": True}
-        assert trace.metadata == {"app.museum": "north", "app.floor": 3, "app.tags": ["a", "b"], "app.visit": visit}
+        visit = '{"day":2,"guided":true}'
+        assert trace.metadata == {"app.museum": "north", "app.floor": "3", "app.tags": '["a","b"]', "app.visit": visit}
         assert [s.kind for s in trace.steps] == ["agent", "llm", "tool"]
         _, llm, tool = trace.steps
         assert (llm.model, llm.tokens_in) == ("m-1", 12)
@@ -151,7 +152,7 @@ class TestFilesAsTheyAre:
     def test_an_endless_line_is_dropped_without_being_held(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ninefold.traces.paths.MAX_LINE", 4096)
+        monkeypatch.setattr("ninefold.traces.stored.MAX_RECORD", 4096)
         write_lines(tmp_path / "t.jsonl", "x" * 10_000, request(chat(0, at=0)))
         traces, losses = read(tmp_path)
         assert (len(traces), losses) == (1, {"oversized_lines": 1})

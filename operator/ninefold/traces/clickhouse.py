@@ -1,0 +1,148 @@
+"""The table of spans that the OpenTelemetry collector's ClickHouse exporter writes, read over HTTP.
+
+Source: opentelemetry-collector-contrib, `exporter/clickhouseexporter` (`internal/sqltemplates/traces_table.sql`). Every
+attribute is text there. The server sorts by trace, so whole traces stream by and memory is that of one of them. A
+window's traces are those that start in it: spans `MARGIN` before and after are read to see them whole, and to see
+that those which began earlier belong to the window before.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import httpx
+
+from ninefold.api.tracebackend import Capabilities, ClickHouseSource
+from ninefold.traces.backend import Window, within
+from ninefold.traces.model import TraceRecord
+from ninefold.traces.otel import Event, Flat, kept_of, trace_of
+from ninefold.traces.paths import decode
+from ninefold.traces.probe import RECENT, capabilities, recent
+from ninefold.traces.problem import TracesProblem
+from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, secret
+from ninefold.traces.spool import MAX_RECORDS
+
+MARGIN = 6 * 3600 * 10**9
+"""Nanoseconds. A trace that is still running this long after its start loses its end, as in every backend."""
+_QUERY = b"""
+SELECT TraceId, SpanId, ParentSpanId, SpanName, ServiceName, StatusCode, StatusMessage, Duration,
+    toUnixTimestamp64Nano(Timestamp) AS Start, ResourceAttributes, SpanAttributes,
+    arrayMap(t -> toUnixTimestamp64Nano(t), `Events.Timestamp`) AS EventTimes,
+    `Events.Name` AS EventNames, `Events.Attributes` AS EventAttributes
+FROM {database:Identifier}.{table:Identifier}
+WHERE Timestamp >= fromUnixTimestamp64Nano({from:Int64}) AND Timestamp < fromUnixTimestamp64Nano({to:Int64})
+    AND TraceId != ''
+ORDER BY TraceId, Timestamp, SpanId
+LIMIT {most:UInt64} BY TraceId
+FORMAT JSONEachRow
+"""
+_SETTINGS = {"output_format_json_quote_64bit_integers": 0, "max_bytes_before_external_sort": 2**30}
+_PERMISSION = "GRANT SELECT ON {}.{} TO {}"
+_Row = dict[str, Any]
+
+
+class ClickHouse:
+    """The `clickhouse` backend (see `ninefold.traces.backend.Backend`)."""
+
+    def __init__(
+        self, source: ClickHouseSource, secrets: Mapping[str, str], transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.losses: Counter[str] = Counter()
+        self._source = source
+        headers = {"X-ClickHouse-User": source.username}
+        if source.password_secret_ref is not None:
+            headers["X-ClickHouse-Key"] = secret(secrets, "PASSWORD", "clickhouse.passwordSecretRef")
+        self._server = Server(source.url, "clickhouse", headers, transport=transport)
+
+    def probe(self) -> Capabilities:
+        found = capabilities([], recent(self, RECENT), self.losses)
+        return found.model_copy(update={"api": f"ClickHouse table {self._source.database}.{self._source.table}"})
+
+    def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from within(window, self._traces(window), self.losses)
+
+    def _traces(self, window: Window) -> Iterator[TraceRecord]:
+        rows = self._rows(Window(window.start - MARGIN, window.end + MARGIN))
+        for _, group in groupby(rows, key=lambda row: row["TraceId"]):
+            if (record := trace_of([_flat(row) for row in group], self.losses)) is not None:
+                yield record
+
+    def _rows(self, window: Window) -> Iterator[_Row]:
+        values = {
+            "database": self._source.database,
+            "table": self._source.table,
+            "from": window.start,
+            "to": window.end,
+            "most": MAX_RECORDS,
+        }
+        params: _Row = {**_SETTINGS, **{f"param_{name}": value for name, value in values.items()}}
+        try:
+            for line in self._server.lines("/", params, _QUERY):
+                try:
+                    row = json.loads(decode(line, self.losses))
+                    row["TraceId"] = row["TraceId"].lower()
+                except (ValueError, TypeError, KeyError):
+                    self.losses["malformed_rows"] += 1
+                    continue
+                yield row
+        except TooLarge:
+            raise self._problem("RowTooLarge", "holds a row larger than 128 MiB: drop it from the table") from None
+        except Missing as missing:
+            raise self._misnamed(missing.said) from None
+        except RefusedRequest as refused:
+            raise self._misnamed(refused.said) from None
+
+    def _misnamed(self, said: bytes) -> TracesProblem:
+        """What ClickHouse's error code means here; its text is not told, for it quotes the query."""
+        if b"UNKNOWN_DATABASE" in said or b"UNKNOWN_TABLE" in said:
+            return self._problem(
+                "NoSuchTable",
+                f"has no table {self._source.table} in {self._source.database}: write those that the exporter's "
+                "configuration names as clickhouse.database and clickhouse.table",
+            )
+        if b"UNKNOWN_IDENTIFIER" in said or b"ILLEGAL_TYPE" in said:
+            return self._problem(
+                "WrongTable", f"has a table {self._source.table} which is not the collector exporter's table of spans"
+            )
+        if b"ACCESS_DENIED" in said or b"AUTHENTICATION_FAILED" in said or b"REQUIRED_PASSWORD" in said:
+            grant = _PERMISSION.format(self._source.database, self._source.table, self._source.username)
+            return self._problem("Unauthorized", f"does not let {self._source.username} read: check it, and {grant}")
+        if b"MEMORY_LIMIT" in said or b"TIMEOUT" in said or b"TOO_MANY" in said:
+            found = self._problem("BackendUnavailable", "has no memory or time for the query: read a shorter window")
+            found.permanent = False
+            return found
+        return self._problem("WrongServer", "answers, but not as ClickHouse does: write the address of its HTTP port")
+
+    def _problem(self, reason: str, what: str) -> TracesProblem:
+        return TracesProblem(reason, f"{self._server.url} {what}")
+
+
+def _flat(row: _Row) -> Flat:
+    events = zip(row["EventTimes"], row["EventNames"], row["EventAttributes"], strict=False)
+    start = int(row["Start"])
+    return Flat(
+        trace_id=row["TraceId"],
+        span_id=row["SpanId"],
+        parent_id=row["ParentSpanId"] or None,
+        name=row["SpanName"],
+        start=start,
+        end=start + int(row["Duration"]),
+        failed=row["StatusCode"] in ("Error", "STATUS_CODE_ERROR"),
+        message=row["StatusMessage"] or None,
+        resource={"service.name": row["ServiceName"], **kept_of(_dotted(row["ResourceAttributes"]))},
+        attributes=_dotted(row["SpanAttributes"]),
+        events=[Event(name=name, ts=int(ts), attributes=_dotted(said)) for ts, name, said in events],
+    )
+
+
+def _dotted(value: _Row, prefix: str = "") -> _Row:
+    """Attributes by their full names, also where the exporter was set to write JSON columns, which nest them."""
+    found: _Row = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            found |= _dotted(inner, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = inner
+    return found

@@ -1,0 +1,196 @@
+"""Span attributes to `Span` fields, whichever of the four conventions wrote them (`ninefold.traces.precedence`).
+
+Content may be absent, as most instrumentation leaves it out unless told otherwise, or cut by an attribute limit: what
+can be read of it is kept (`truncated_messages`).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ninefold.traces import genai
+from ninefold.traces.indexed import indexed
+from ninefold.traces.model import Message, Score, Span
+from ninefold.traces.precedence import kind_of, metadata_of, pick
+
+Events = Sequence[tuple[str, int, Mapping[str, Any]]]
+"""Name, time and attributes of each event of a span."""
+_DETAILS = "gen_ai.client.inference.operation.details"
+_MESSAGE_EVENTS = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+
+
+def apply(span: Span, attributes: Mapping[str, Any], events: Events, losses: Counter[str]) -> None:
+    """Fill in what attributes and events say. What does not follow its convention is counted and left out."""
+    for name, _, said in events:
+        if name == _DETAILS:  # the current conventions allow the content on an event instead of the span
+            attributes = {**said, **attributes}
+    span.kind = kind_of(attributes)
+    span.error_type = _text(attributes.get("error.type"))
+    span.failed = span.failed or span.error_type is not None
+    span.agent = _text(pick(attributes, "agent"))
+    span.agent_version = _text(pick(attributes, "agent version"))
+    span.session_id = _text(pick(attributes, "session"))
+    span.user_id = _text(pick(attributes, "user"))
+    span.model = _text(pick(attributes, "model"))
+    span.prompt_name = _text(pick(attributes, "prompt name"))
+    span.prompt_version = _text(pick(attributes, "prompt version"))
+    span.tokens_in = genai.count_of(pick(attributes, "tokens in"))
+    span.tokens_out = genai.count_of(pick(attributes, "tokens out"))
+    span.cost_usd = genai.number(pick(attributes, "cost"), losses)
+    span.metadata = _metadata(attributes)
+    if span.kind == "tool":
+        _tool(span, attributes)
+    elif span.kind is not None:
+        _conversation(span, attributes, events, losses)
+    span.scores = [s for s in (_score(span, *event, losses) for event in events) if s]
+    for name, _, said in events:
+        if name == "exception" and not span.error_message:
+            span.error_type = span.error_type or _text(said.get("exception.type"))
+            span.error_message = _text(said.get("exception.message"))
+
+
+def _tool(span: Span, attributes: Mapping[str, Any]) -> None:
+    span.tool_name = _text(pick(attributes, "tool")) or _text(attributes.get("traceloop.entity.name")) or span.name
+    span.call_id = _text(pick(attributes, "tool call"))
+    args, result = pick(attributes, "tool arguments"), pick(attributes, "tool result")
+    if args is None:
+        args = attributes.get("input.value")
+    if args is None:
+        args = _entity(attributes.get("traceloop.entity.input"), "inputs", "kwargs", "input_str")
+    if result is None:
+        result = attributes.get("output.value")
+    if result is None:
+        result = _entity(attributes.get("traceloop.entity.output"), "output")
+    span.args, span.result = genai.text_of(args), genai.result_of(result)
+
+
+def _entity(value: Any, *keys: str) -> Any:
+    """What OpenLLMetry wraps: `{"inputs": {...}}`, `{"args": [], "kwargs": {...}}`, `{"output": ...}`."""
+    try:
+        inner = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    if not isinstance(inner, dict):
+        return inner
+    return next((inner[key] for key in keys if inner.get(key)), inner)
+
+
+def _conversation(span: Span, attributes: Mapping[str, Any], events: Events, losses: Counter[str]) -> None:
+    system = genai.messages_of(pick(attributes, "system prompt"), losses, "system")
+    span.system = "\n".join(m.content for m in system) or None
+    heard, said = _events(events, losses)
+    get = attributes.get
+    span.messages = (
+        genai.messages_of(get("gen_ai.input.messages"), losses)
+        or heard
+        or genai.messages_of(get("gen_ai.prompt"), losses)
+        or _openinference(attributes, "llm.input_messages", losses)
+        or _openllmetry(attributes, "gen_ai.prompt", losses)
+    )
+    span.output = (
+        genai.messages_of(get("gen_ai.output.messages"), losses, "assistant")
+        or said
+        or genai.messages_of(get("gen_ai.completion"), losses, "assistant")
+        or _openinference(attributes, "llm.output_messages", losses)
+        or _openllmetry(attributes, "gen_ai.completion", losses)
+    )
+    if span.kind == "llm" and not span.messages:
+        span.messages = genai.messages_of(get("input.value"), losses)
+    if span.kind == "llm" and not span.output:
+        span.output = genai.messages_of(get("output.value"), losses, "assistant")
+
+
+def _events(events: Events, losses: Counter[str]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Messages that the previous generation put into events: one event a message, or one for all of a side."""
+    heard: list[Message] = []
+    said: list[Message] = []
+    for name, _, attributes in events:
+        if name == "gen_ai.content.prompt":
+            heard += genai.messages_of(attributes.get("gen_ai.prompt"), losses)
+        elif name == "gen_ai.content.completion":
+            said += genai.messages_of(attributes.get("gen_ai.completion"), losses, "assistant")
+        elif role := _MESSAGE_EVENTS.get(name):
+            heard += genai.messages_of([{"role": role, **_parsed(attributes)}], losses)
+        elif name == "gen_ai.choice":
+            whole = _parsed(attributes)
+            message = whole.get("message")
+            inner = message if isinstance(message, dict) else whole if message is None else {"content": message}
+            said += genai.messages_of([{"role": "assistant", **inner}], losses)
+    return tuple(heard), tuple(said)
+
+
+def _parsed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of an event whose structured values may have become JSON text on the way."""
+    out = dict(attributes)
+    for key in ("tool_calls", "message"):
+        value = out.get(key)
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+            try:
+                out[key] = json.loads(value)
+            except ValueError:
+                del out[key]
+    if "id" in out and out.get("role") in (None, "tool"):
+        out["tool_call_id"] = out["id"]
+    return out
+
+
+def _openinference(attributes: Mapping[str, Any], prefix: str, losses: Counter[str]) -> tuple[Message, ...]:
+    """`<prefix>.0.message.role`, `.content`, `.contents.0.message_content.text`, `.tool_calls.0.tool_call.id`."""
+    found = []
+    for item in indexed(attributes, prefix):
+        message = item.get("message", item)
+        if not isinstance(message, dict):
+            continue
+        calls = [c.get("tool_call", c) for c in _list(message.get("tool_calls"))]
+        contents = [c.get("message_content", c) for c in _list(message.get("contents"))]
+        found.append({**message, "content": message.get("content") or contents, "tool_calls": calls})
+    return genai.messages_of(found, losses)
+
+
+def _openllmetry(attributes: Mapping[str, Any], prefix: str, losses: Counter[str]) -> tuple[Message, ...]:
+    """`gen_ai.prompt.0.role`, `.content` (text, or JSON parts), `.tool_calls.0.name`, `.arguments`, `.id`."""
+    default = "assistant" if prefix.endswith("completion") else "user"
+    found = []
+    for item in indexed(attributes, prefix):
+        content = item.get("content")
+        if isinstance(content, str) and content.lstrip().startswith("[{"):
+            try:
+                content = json.loads(content)
+            except ValueError:
+                content = item.get("content")
+        calls = _list(item.get("tool_calls"))
+        found.append({**item, "role": item.get("role") or default, "content": content, "tool_calls": calls})
+    return genai.messages_of(found, losses)
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+def _metadata(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    found = metadata_of(attributes)
+    if isinstance(told := attributes.get("metadata"), str):  # OpenInference: one JSON object for all of it
+        try:
+            inner = json.loads(told)
+        except ValueError:
+            inner = None
+        if isinstance(inner, dict):
+            del found["metadata"]
+            found = {**inner, **found}
+    return found
+
+
+def _score(span: Span, name: str, ts: int, attributes: Mapping[str, Any], losses: Counter[str]) -> Score | None:
+    if name != "gen_ai.evaluation.result":
+        return None
+    return genai.score_of(attributes, ts or span.end, span.span_id if span.parent_id else None, losses)
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value is not None and value != "" else None

@@ -1,0 +1,165 @@
+"""A Langfuse project read over its public API (see `ninefold.traces.backend.Backend`)."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import SecretStr
+
+from ninefold.api.tracebackend import Capabilities, LangfuseSource
+from ninefold.traces.backend import Window
+from ninefold.traces.files import nanos
+from ninefold.traces.langfuse.client import PUBLIC_KEY, SECRET_KEY, Absent, Client, TooLarge
+from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
+from ninefold.traces.langfuse.rows import Row, record_of
+from ninefold.traces.model import TraceRecord
+from ninefold.traces.otel import MAX_TRACE
+from ninefold.traces.probe import RECENT, capabilities, most
+from ninefold.traces.problem import TracesProblem
+from ninefold.traces.spool import by_trace
+
+Generation = Literal["V4", "V1"]
+PROBE_PAGES = 5
+"""Of each list that a probe looks at."""
+HEALTH = "/api/public/health"
+_INTERNAL = "langfuse-"
+"""Environments of Langfuse's own traces, such as those of its evaluators: no agent's."""
+
+
+class LangfuseApi:
+    """The `langfuse` backend with a host. `client` is for tests; otherwise the keys are taken from `secrets`."""
+
+    def __init__(self, source: LangfuseSource, secrets: Mapping[str, str], client: Client | None = None) -> None:
+        self.losses: Counter[str] = Counter()
+        self._source = source
+        self._client = client or _client(source, secrets)
+
+    def probe(self) -> Capabilities:
+        """Looks at some pages of the last hour; of a longer time, which costs the server more, if that is empty.
+
+        Scores are named whatever trace they are about, for evaluators and people come later than the last hour.
+        """
+        generation, now = self._generation(), time.time_ns()
+        reader, records = self._reader(PROBE_PAGES), list[TraceRecord]()
+        for window in [*(Window(now - seconds * 10**9, now) for seconds in RECENT), None]:
+            records = records or list(self._records(reader, generation, window))
+        found = capabilities([], records, self.losses)
+        version = self._version()
+        api = f"Langfuse API {generation}" + (f", server {version}" if version else "")
+        return found.model_copy(update={"api": api, "scores": most(reader.score_names, 50)})
+
+    def read(self, window: Window) -> Iterator[TraceRecord]:
+        yield from self._records(self._reader(), self._generation(), window)
+
+    def _reader(self, pages: int | None = None) -> Reader:
+        return Reader(self._client, self._source.page_size, self.losses, self._source.environment, pages)
+
+    def _records(self, reader: Reader, generation: Generation, window: Window | None) -> Iterator[TraceRecord]:
+        rows = reader.rows_v4(window) if generation == "V4" else reader.rows_v1(window)
+        for group in by_trace(rows, None, self.losses):
+            record = trace_of(group, self.losses, window, listed=generation == "V1")
+            if record is not None:
+                yield record
+
+    # ------------------------------------------------------------ which API
+
+    def _generation(self) -> Generation:
+        """The API that the spec asks for, or the newest that the server has, after one small request to it."""
+        absent: list[Absent] = []
+        if self._source.api != "V1":
+            try:
+                self._ask(OBSERVATIONS_V4, {"limit": 1, "fields": "core"} | _bounds("StartTime"))
+                return "V4"
+            except Absent as error:
+                if self._source.api == "V4":
+                    raise self._not_v4(error) from None
+                absent.append(error)
+        try:
+            self._ask(TRACES, {"limit": 1} | _bounds("Timestamp"))
+            return "V1"
+        except Absent as error:
+            absent.append(error)
+        raise self._neither(absent)
+
+    def _ask(self, path: str, params: Row) -> None:
+        try:
+            self._client.get(path, params)
+        except TooLarge as error:
+            if error.problem is not None:
+                raise error.problem from None
+
+    def _version(self) -> str | None:
+        """What the server says of itself; not every proxy lets this route through."""
+        try:
+            return str(self._client.get(HEALTH).get("version") or "") or None
+        except (Absent, TooLarge, TracesProblem):
+            return None
+
+    def _not_v4(self, error: Absent) -> TracesProblem:
+        why = f': "{error.told}"' if error.told else ""
+        return TracesProblem(
+            "ApiNotServed",
+            f"{self._client.host} does not serve {OBSERVATIONS_V4}{why}: it is older than Langfuse 4, or its v4 reads "
+            "are switched off; write langfuse.api: Auto or V1, or switch them on",
+        )
+
+    def _neither(self, absent: list[Absent]) -> TracesProblem:
+        told = next((error.told for error in absent if error.told), None)
+        if told is None:
+            return TracesProblem(
+                "NotLangfuse",
+                f"{self._client.host} knows no route of Langfuse's public API (HTTP 404): write the address of the "
+                "Langfuse server as langfuse.host, as LANGFUSE_HOST has it",
+            )
+        return TracesProblem(
+            "ApiNotServed",
+            f'{self._client.host} serves neither generation of reads by its configuration: "{told}". Switch one of '
+            "them on in the server, or read the blob-storage export (langfuse.export)",
+        )
+
+
+def _bounds(name: str) -> Row:
+    """A second long ago: whether a route is there costs the server no search."""
+    return {f"from{name}": "2020-01-01T00:00:00.000Z", f"to{name}": "2020-01-01T00:00:01.000Z"}
+
+
+def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, listed: bool) -> TraceRecord | None:
+    """The trace of a group of rows, if it is one of the window's and not Langfuse's own.
+
+    `listed`: the server lists traces, and the time that it gives them decides, else that of their first observation.
+    """
+    if sum(map(_content, group)) > MAX_TRACE:
+        losses["oversized_traces"] += 1
+        return None
+    record = record_of(group, losses)
+    if record is None:
+        return None  # scores of a trace outside the window
+    if (record.environment or "").startswith(_INTERNAL):
+        losses["internal_traces"] += 1
+        return None
+    start: int | None = record.start_ts
+    if listed:
+        start = next((nanos(row["trace"].get("timestamp")) for row in group if "trace" in row), None)
+    if window is not None and (start is None or not window.holds(start)):
+        losses["outside_window"] += 1
+        return None
+    return record
+
+
+def _content(row: Row) -> int:
+    """Characters of an observation's input and output."""
+    values = [row["observation"].get(side) for side in ("input", "output")] if "observation" in row else []
+    return sum(len(v if isinstance(v, str) else json.dumps(v)) for v in values if v is not None)
+
+
+def _client(source: LangfuseSource, secrets: Mapping[str, str]) -> Client:
+    missing = [name for name in (PUBLIC_KEY, SECRET_KEY) if not secrets.get(name)]
+    if missing or source.host is None:
+        raise TracesProblem(
+            "NoKeys",
+            f"the pod was not given {' and '.join(missing)}: check that the Secrets of publicKeySecretRef and "
+            "secretKeySecretRef exist, with a value under the keys that they name",
+        )
+    return Client(source.host, SecretStr(secrets[PUBLIC_KEY]), SecretStr(secrets[SECRET_KEY]))
