@@ -51,13 +51,10 @@ def add_sequences(engine: Engine, coder: Coder, p: Population) -> pa.Table:
 
 def _code(call: str, coder: Coder) -> int:
     tool, _, how = call.partition(":")
+    went = f"error {ERRORS[call][2]}" if call in ERRORS else "empty" if how == "empty" else "ok"
+    region = "region=default" if how == "default" else "region=looked_up"
     for code, symbol in enumerate(coder.codes.symbols):
-        region = "default" if how == "default" else "looked_up"
-        went = f"error {ERRORS[call][2]}" if call in ERRORS else "empty" if how == "empty" else "ok"
-        if (
-            symbol.tool == tool
-            and symbol.outcome == went
-            and (tool != "update_record" or f"region={region}" in symbol.action)
-        ):
+        own = symbol.action == tool if tool == "answer" else symbol.tool == tool
+        if own and symbol.outcome == went and (tool != "update_record" or region in symbol.action):
             return code
     return 0
