@@ -47,6 +47,24 @@ class Engine:
         self._session.query(f"USE {self._database}")
         self._session.query(f"CREATE OR REPLACE TABLE {name} ENGINE = Memory AS {sql}")
 
+    def create(self, name: str, columns: str) -> None:
+        """Make an empty table that others are appended to."""
+        self._session.query(f"CREATE TABLE {self._database}.{name} ({columns}) ENGINE = Memory")
+
+    def append(self, name: str, sql: str) -> None:
+        """Add what a statement gives to a table."""
+        self._session.query(f"USE {self._database}")
+        self._session.query(f"INSERT INTO {name} {sql}")
+
+    def drop(self, name: str) -> None:
+        """Forget a table."""
+        self._session.query(f"DROP TABLE IF EXISTS {self._database}.{name}")
+
+    def arrow(self, sql: str) -> pa.Table:
+        """What a statement gives, as Arrow: for results with a row a trace."""
+        self._session.query(f"USE {self._database}")
+        return self._session.query(sql, "ArrowTable")
+
     def query(self, sql: str) -> list[Row]:
         """Rows of a statement over the loaded tables."""
         self._session.query(f"USE {self._database}")

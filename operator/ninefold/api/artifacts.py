@@ -22,7 +22,9 @@ READABLE = (0, SCHEMA_VERSION)
 """Schema versions that this operator reads: its own and the one before (an upgrade meets Jobs under way)."""
 
 Bucket = Literal["analysis", "selection", "sealed"]
-PatternKind = Literal["ContextGap", "HallucinationTrigger", "ErrorLoop"]
+PatternKind = Literal[
+    "ContextGap", "HallucinationTrigger", "ErrorLoop", "ToolSelectionBias", "NovelScenario", "PolicyBreach"
+]
 
 
 def canonical(value: Any) -> bytes:
@@ -154,6 +156,47 @@ class Pattern(Model):
     evidence: list[str] = Field(description="Trace ids, best first, at most ten.")
     errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
     facts: list[Fact] = Field(default_factory=list)
+    intents: list[str] = Field(default_factory=list, description="Intents that it is limited to; empty: everywhere.")
+    weak: bool = Field(False, description="The values behind it are poorly calibrated.")
+
+
+class Calibration(Model):
+    """How well values of states predict outcomes of tasks that they were not fitted on."""
+
+    traces: int = Field(ge=0, description="Held-out traces that were scored, each in one state.")
+    auc: float = Field(description="Area under the ROC curve: 0.5 is chance.")
+    brier_skill: float = Field(description="1 - Brier score / that of the mean: 0 says no more than the mean.")
+    slope: float = Field(description="Calibration slope: 1 is right, below it the values are too bold.")
+    weak: bool = Field(description="Too poor to build on; patterns are marked as weak.")
+
+
+class VersionRate(Model):
+    """Success of one agent version on one day, or over all its days."""
+
+    version: str
+    day: str | None = Field(None, description="Date in UTC; absent: all days of the version.")
+    success: SuccessRate
+
+
+class Plateau(Model):
+    """Whether the version that is served now still gets better by itself."""
+
+    version: str
+    plateaued: bool = Field(description="The upper bound of the trend is below the least gain worth having.")
+    trend: float = Field(description="Change of the success rate over a week.")
+    high: float = Field(description="Upper 95 % bound of the trend.")
+    detectable: float = Field(description="The trend that these traces would have shown in four of five cases.")
+    message: str
+
+
+class ErrorBudget(Model):
+    """What must go for the next nine."""
+
+    target: float = Field(description="Success rate that the next nine is.")
+    failures_to_save: int = Field(ge=0)
+    patterns: list[str] = Field(default_factory=list, description="Ids of the patterns that save enough, best first.")
+    enough: bool = Field(description="Whether all of them together would do.")
+    message: str
 
 
 class CaseRef(ArtifactRef):
@@ -174,6 +217,10 @@ class AnalysisReport(Artifact):
     success: SuccessRate
     patterns: list[Pattern] = Field(default_factory=list, description="By nines lost, worst first.")
     unidentified: list[str] = Field(default_factory=list, description="Contrasts without enough support, as sentences.")
+    calibration: Calibration | None = Field(None, description="How well values of states hold on unseen tasks.")
+    versions: list[VersionRate] = Field(default_factory=list, description="Success by version, and by version and day.")
+    plateau: Plateau | None = None
+    budget: ErrorBudget | None = None
     cases: list[CaseRef] = Field(default_factory=list)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ninefold.api import labels
+from ninefold.cli import analysis
 from ninefold.cli.cluster import Cluster
 from ninefold.cli.failure import CliFailure
 from ninefold.cli.files import checked, edits_patch, read_configmap, read_version
@@ -20,6 +21,10 @@ Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Namesp
 Metadata = Annotated[
     list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE of the session, as often as needed.")
 ]
+
+
+app.command()(analysis.analyze)
+app.command()(analysis.explain)
 
 
 @app.callback()

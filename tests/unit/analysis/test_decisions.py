@@ -1,0 +1,116 @@
+"""Decisions over coded traces: planted causes are found, decoys are not, and shards add up."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bench.analysis.planted import populate, read_plan, tables
+from bench.analysis.planted.score import Finding, score
+from ninefold.analysis.decisions import statements
+from ninefold.analysis.decisions.coding import Coder
+from ninefold.analysis.decisions.study import Study, study
+from ninefold.analysis.decisions.values import credit
+from ninefold.analysis.decisions.values import score as calibration
+from ninefold.analysis.engine import Engine
+from ninefold.traces.table import StepTable
+
+PLAN = read_plan()
+TRACES = 6_000
+
+
+def shard(traces: int = TRACES, number: int = 0, *, permuted: bool = False) -> tuple[StepTable, pa.Table]:
+    """A shard and its truth; with outcomes shuffled within each task when `permuted`."""
+    made = tables(populate(traces, 11, PLAN, number))
+    rows = made.traces
+    if permuted:
+        solved = rows["outcome"].to_numpy(zero_copy_only=False)
+        tasks = np.array(rows["task_key"].to_pylist())
+        order = np.lexsort((np.random.default_rng(1).random(len(tasks)), tasks))
+        shuffled = np.empty_like(solved)
+        shuffled[np.argsort(tasks, kind="stable")] = solved[order]
+        rows = rows.set_column(rows.schema.get_field_index("outcome"), "outcome", pa.array(shuffled))
+    return StepTable(rows, made.steps, pa.table({}), made.messages), made.truth
+
+
+def studied(*shards: StepTable, intent: str | None = "app.intent") -> Study:
+    with Engine() as engine:
+        coder = Coder(engine, intent)
+        for one in shards:
+            coder.add(one)
+        return study(engine, coder, min_support=20, rate=0.1)
+
+
+@pytest.fixture(scope="module")
+def found() -> Study:
+    return studied(shard()[0])
+
+
+def test_every_planted_cause_is_found_once_and_no_decoy(found: Study) -> None:
+    said = [
+        Finding(p.kind, [p.decision.taken, p.decision.better or "", p.decision.point], p.decision.taken, p.evidence)
+        for p in found.patterns
+    ]
+    result = score(said, shard()[1], PLAN)
+    assert (result.missed, result.decoys) == ((), ())
+    assert result.precision >= 0.9
+
+
+def test_a_mix_of_tasks_is_named_as_one(found: Study) -> None:
+    assert any(sentence.startswith("TaskMix: ") for sentence in found.unidentified)
+
+
+def test_outcomes_shuffled_within_tasks_show_no_pattern() -> None:
+    assert studied(shard(permuted=True)[0]).patterns == []
+
+
+def test_without_task_and_intent_nothing_is_claimed() -> None:
+    table = shard(1_000)[0]
+    traces = table.traces.set_column(6, "task_key", pa.nulls(table.traces.num_rows, pa.string()))
+    assert studied(StepTable(traces, table.steps, table.scores, table.messages), intent=None).patterns == []
+
+
+def test_the_order_of_shards_changes_nothing() -> None:
+    """But for the lexicon, which the first shard fixes, and which is the same here."""
+    a, b = shard(2_000, 0)[0], shard(2_000, 1)[0]
+    one, other = studied(a, b), studied(b, a)
+    assert [(p.id, p.traces, p.failures) for p in one.patterns] == [
+        (p.id, p.traces, p.failures) for p in other.patterns
+    ]
+    assert one.values.calibration.auc == pytest.approx(other.values.calibration.auc, abs=1e-9)
+
+
+def test_an_invented_number_is_seen_and_one_that_a_result_showed_is_not() -> None:
+    table = shard(500)[0]
+    with Engine() as engine:
+        coder = Coder(engine, "app.intent")
+        coder.add(table)
+        bare = {s.action for s in coder.codes.symbols if s.bare}
+    assert bare == {"get_customer(customer_id=…)"}
+
+
+def test_states_count_only_steps_that_something_follows() -> None:
+    with Engine() as engine:
+        coder = Coder(engine, "app.intent")
+        coder.add(shard(500)[0])
+        rows = engine.query(statements.STATES)
+        steps = engine.query("SELECT sum(length(seq) - 1) AS n, countIf(seq[1] != 1) AS odd FROM coded")[0]
+        answers = {i for i, s in enumerate(coder.codes.symbols) if s.action == "answer"}
+    assert sum(r["n"] for r in rows) == steps["n"]
+    assert steps["odd"] == 0
+    assert not [r for r in rows if r["last"] in answers]
+
+
+def test_credits_of_a_trace_add_up_to_what_its_outcome_changed(found: Study) -> None:
+    seq = [1, 8, 12, 5, 2]
+    steps = credit(found.values, "refund", seq, solved=False)
+    before, _ = found.values.of("refund", 0, 1, 1)
+    assert sum(s.credit for s in steps) == pytest.approx(0.0 - before)
+    assert all(s.low <= s.credit <= s.high for s in steps)
+
+
+def test_true_chances_are_calibrated_and_bold_ones_are_not() -> None:
+    p = np.array([0.2, 0.5, 0.8])
+    n, x = np.array([1000, 1000, 1000]), np.array([200, 500, 800])
+    assert calibration(p, n, x).slope == pytest.approx(1.0, abs=0.01)
+    assert calibration(np.array([0.02, 0.5, 0.98]), n, x).slope < 0.5
+    assert calibration(np.array([0.5, 0.5, 0.5]), n, x).weak

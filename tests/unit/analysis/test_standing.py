@@ -1,0 +1,76 @@
+"""Where the agent stands: rates that add up, a plateau that knows its power, and the way to the next nine."""
+
+import pytest
+
+from bench.analysis.planted import populate, read_plan, tables
+from ninefold.analysis.standing import budget, merged, plateau, rates, versions
+from ninefold.api.artifacts import Decision, Interval, Pattern
+
+
+def a_pattern(name: str, gain: float) -> Pattern:
+    none = Interval(estimate=0, low=0, high=0)
+    decision = Decision(point="first call", taken="a()")
+    return Pattern(
+        id=name,
+        kind="ErrorLoop",
+        summary="",
+        decision=decision,
+        failures=1,
+        traces=1,
+        tasks=1,
+        effect=none,
+        p_value=0,
+        regret=0,
+        nines_lost=none,
+        predicted_gain=gain,
+        evidence=[],
+    )
+
+
+def test_eight_shards_add_up_to_the_whole() -> None:
+    traces = tables(populate(800, 3, read_plan())).traces
+    parts = [rates(traces.slice(i * 100, 100)) for i in range(8)]
+    assert merged(parts) == rates(traces)
+    assert merged(parts[::-1]) == rates(traces)
+
+
+def test_a_late_trace_corrects_its_own_day_alone() -> None:
+    before = {("v1", 10): (4, 2), ("v1", 11): (6, 3)}
+    assert merged([before, {("v1", 10): (1, 1)}]) == {("v1", 10): (5, 3), ("v1", 11): (6, 3)}
+
+
+def test_each_version_is_told_over_all_days_and_by_day() -> None:
+    told = versions({("v1", 0): (10, 5), ("v2", 1): (10, 10)})
+    assert [(v.version, v.day, v.success.traces) for v in told] == [
+        ("v1", None, 10), ("v2", None, 10), ("v1", "1970-01-01", 10), ("v2", "1970-01-02", 10),
+    ]  # fmt: skip
+
+
+def test_a_flat_line_of_many_traces_is_a_plateau() -> None:
+    found = plateau({("v1", day): (20_000, 16_000) for day in range(21)})
+    assert found is not None and found.plateaued
+
+
+def test_a_flat_line_of_few_traces_is_none_for_nothing_could_have_been_seen() -> None:
+    found = plateau({("v1", day): (20, 16) for day in range(21)})
+    assert found is not None and not found.plateaued
+    assert "too few to tell" in found.message
+
+
+def test_an_agent_that_still_improves_has_no_plateau() -> None:
+    found = plateau({("v1", day): (20_000, 14_000 + 100 * day) for day in range(21)})
+    assert found is not None and not found.plateaued
+    assert found.trend == pytest.approx(0.035, abs=1e-6)
+
+
+def test_the_next_nine_names_the_patterns_that_must_go() -> None:
+    found = budget(950, 1000, [a_pattern("a", 0.03), a_pattern("b", 0.005), a_pattern("c", 0.02)])
+    assert found is not None
+    assert (found.target, found.failures_to_save, found.patterns, found.enough) == (0.99, 40, ["a", "c"], True)
+    assert "#1, #3" in found.message
+
+
+def test_where_all_patterns_are_not_enough_it_says_so() -> None:
+    found = budget(950, 1000, [a_pattern("a", 0.01)])
+    assert found is not None and not found.enough
+    assert "not enough" in found.message
