@@ -42,13 +42,22 @@ def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
 
 def _analysis_sentence(report: AnalysisReport) -> str:
     success = report.success
-    left_out = ", ".join(f"{count} {why}" for why, count in sorted(report.losses.items()) if count)
+    left_out = _counts(report, redacted=False)
+    redacted = _counts(report, redacted=True)
     return (
         f"{report.traces} traces ({report.analysed} analysed, {report.steps} steps), success {success.rate:.3f} "
         f"({success.low:.3f}-{success.high:.3f}), {counted(len(report.patterns), 'pattern')}"
         + (f", {counted(len(report.unidentified), 'contrast')} without enough support" if report.unidentified else "")
         + (f"; left out: {left_out}" if left_out else "")
+        + (f"; redacted: {redacted}" if redacted else "")
     )
+
+
+def _counts(report: AnalysisReport, *, redacted: bool) -> str:
+    """What was left out, as a list; or where something was masked, for that was read all the same."""
+    mask = "redacted_"
+    kept = {why: n for why, n in sorted(report.losses.items()) if n and why.startswith(mask) == redacted}
+    return ", ".join(f"{n} {why.removeprefix(mask)}" for why, n in kept.items())
 
 
 def _summary(pattern: Pattern) -> PatternSummary:
