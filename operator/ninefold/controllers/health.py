@@ -93,7 +93,8 @@ class Servers:
         self._runners.append(runner)
         site = web.TCPSite(runner, None, port)
         await site.start()
-        return int(runner.addresses[0][1])
+        # A free port is another one for IPv6, whose addresses have more parts; a given one is the same for both.
+        return int(min(runner.addresses, key=len)[1])
 
     async def _healthz(self, request: web.Request) -> web.Response:
         wrong = health(self._vitals())
