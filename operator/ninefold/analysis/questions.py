@@ -4,10 +4,10 @@ A question is one decision point with two arms: traces that chose what may be *b
 *taken* instead. Every trace stands in a question once, at the first time it met the point, and only if it went on from
 there: a trace that ended has made no choice.
 
-The arms are matched within task where the tasks that met both are enough; else within intent and state (the signature
-of the steps before, what has been looked up, the last error), and then the few tasks that met both may veto, when
-nothing of the difference shows within them. Without a task key and without an intent nothing can be matched: what
-differs is a mix of tasks.
+The arms are matched within task where the tasks that met both are enough to decide. Otherwise they are matched within
+intent and state (the signature of the steps before, what has been looked up, the last error), and then the few tasks
+that met both may veto, when nothing of the difference shows within them. Without a task key and without an intent
+nothing can be matched: what differs is a mix of tasks.
 """
 
 from collections import defaultdict
@@ -27,6 +27,9 @@ from ninefold.analysis.stats.stratified import Cell, Difference, compare
 from ninefold.analysis.stats.wilson import wilson
 from ninefold.api.artifacts import PatternKind
 
+DECISIVE = 0.2
+"""Half the width of the within-task interval, up to which it decides alone. Wider ones cannot tell a difference that
+matters from none, so to go by them would make more data a reason to see less."""
 VETO_STRATA = 5
 """Tasks with both arms from which their difference may veto one that was matched within intent and state."""
 VETO_P = 0.2
@@ -129,12 +132,17 @@ def _answer(question: Question, row: Any, task: list[Cell], state: list[Cell], m
     matching: Matching | None = None
     difference: Difference | None = None
     if min(better_tasks, taken_tasks) >= min_support:
-        if within is not None and within.strata >= min_support:
+        by_state = compare(state)
+        if within is not None and within.strata >= min_support and (by_state is None or _decisive(within)):
             matching, difference = "task", within
-        elif (by_state := compare(state)) is not None:
+        elif by_state is not None:
             matching, difference = "intent and state", by_state
     crude = _share(row["x1"], row["n1"]), _share(row["x0"], row["n0"])
     return Answer(question, better_tasks, taken_tasks, crude, matching, difference, within)
+
+
+def _decisive(difference: Difference) -> bool:
+    return difference.high - difference.low <= 2 * DECISIVE
 
 
 def _vetoed(answer: Answer) -> bool:

@@ -65,7 +65,7 @@ class TestOneQuestionAtATime:
 
     def test_every_trace_is_read_whole(self, table: StepTable) -> None:
         assert table.traces.num_rows == 520
-        assert table.losses == {}
+        assert all(name.startswith("redacted_") for name in table.losses)
         assert table.steps["kind"].to_pylist().count("tool") > 3000
 
     def test_errors_have_a_handful_of_signatures(self, table: StepTable) -> None:
