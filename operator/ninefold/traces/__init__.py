@@ -1,9 +1,10 @@
 """Backends to one table of steps. `open_backend` reads any source; `collect` makes the `StepTable` of one agent."""
 
-from ninefold.traces.backend import Backend, Window, open_backend
+from ninefold.traces.backend import Backend, Window
 from ninefold.traces.buckets import bucket_of
 from ninefold.traces.checks import check
 from ninefold.traces.errors import signature_of
+from ninefold.traces.opening import open_backend
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
 

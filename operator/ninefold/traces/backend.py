@@ -1,20 +1,17 @@
 """What every trace backend can do: say what is there, and stream the traces of a window.
 
-A backend is opened from its spec and a root folder (the mounted volume of file backends). It knows nothing of agents,
-outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it streams, the same for all backends.
+A backend knows nothing of agents, outcomes or buckets: `ninefold.traces.table.collect` filters and judges what it
+streams, the same for all backends. `ninefold.traces.opening` says which one a spec names.
 """
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
-from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
+from ninefold.api.tracebackend import Capabilities
 from ninefold.traces.model import TraceRecord
-from ninefold.traces.problem import TracesProblem
 
 
 @dataclass(frozen=True)
@@ -58,61 +55,3 @@ class Backend(Protocol):
     def read(self, window: Window) -> Iterator[TraceRecord]:
         """Every trace of the window once, whole, its steps in order. Memory is bounded by a part of the input."""
         ...
-
-
-def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str, str] | None = None) -> Backend:
-    """The backend that a spec names, over the volume mounted at `root`, with the credentials in `secrets`.
-
-    Its traces come cleaned as `spec.privacy` says, whatever the backend (`ninefold.traces.private`).
-    `secrets` are the environment variables that the Job was given by reference; absent, those of this process.
-    """
-    # Imported here because the backends implement this module's protocol, and to load no HTTP client for files.
-    from ninefold.traces.private import Private  # noqa: PLC0415
-
-    given = os.environ if secrets is None else secrets
-    return Private(_open(spec, root, given), spec.privacy, given)
-
-
-def _open(spec: TraceBackendSpec, root: Path | None, given: Mapping[str, str]) -> Backend:
-    if spec.langfuse is not None and spec.langfuse.export is None:
-        from ninefold.traces.langfuse import LangfuseApi  # noqa: PLC0415
-
-        return LangfuseApi(spec.langfuse, given)
-    if spec.otlp is not None:
-        from ninefold.traces.otlp import OtlpFiles  # noqa: PLC0415
-
-        return OtlpFiles(spec.otlp, root, given)
-    if spec.plugin is not None:
-        from ninefold.traces.plugin import open_plugin  # noqa: PLC0415
-
-        return open_plugin(spec.plugin, root, given)
-    return _open_server(spec, given) or _open_files(spec, root)
-
-
-def _open_server(spec: TraceBackendSpec, secrets: Mapping[str, str]) -> Backend | None:
-    if spec.clickhouse is not None:
-        from ninefold.traces.clickhouse import ClickHouse  # noqa: PLC0415
-
-        return ClickHouse(spec.clickhouse, secrets)
-    if spec.tempo is not None:
-        from ninefold.traces.tempo import Tempo  # noqa: PLC0415
-
-        return Tempo(spec.tempo, secrets)
-    if spec.jaeger is not None:
-        from ninefold.traces.jaeger import Jaeger  # noqa: PLC0415
-
-        return Jaeger(spec.jaeger, secrets)
-    return None
-
-
-def _open_files(spec: TraceBackendSpec, root: Path | None) -> Backend:
-    from ninefold.traces.files import MappedFiles  # noqa: PLC0415
-    from ninefold.traces.langfuse import LangfuseFiles  # noqa: PLC0415
-
-    if root is None:
-        raise TracesProblem("TracesNotMounted", "the volume of the TraceBackend is not mounted in the pod")
-    if spec.langfuse is not None and spec.langfuse.export is not None:
-        return LangfuseFiles(spec.langfuse, root)
-    if spec.files is not None:
-        return MappedFiles(spec.files, root)
-    raise TracesProblem("NoBackend", "the TraceBackend names no source: write one in its spec, such as otlp")
