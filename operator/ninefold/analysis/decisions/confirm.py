@@ -62,7 +62,7 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Declined:
     """Why a contrast that stood out is no pattern: `support`, `TaskMix` or `explained`."""
 
     contrast: Contrast
@@ -160,9 +160,9 @@ def difference(p: Population, lost: Flags, won: Flags) -> Difference | None:
 
 
 def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_support: int, rate: float,
-            explained: Flags | None = None) -> tuple[list[Confirmed], list[Refused]]:  # fmt: skip
+            explained: Flags | None = None) -> tuple[list[Confirmed], list[Declined]]:  # fmt: skip
     """Patterns, strongest first, and what stood out for another reason. `explained`: rows that others account for."""
-    refused: list[Refused] = []
+    refused: list[Declined] = []
     matched: list[tuple[int, Difference]] = []
     for i, contrast in enumerate(contrasts):
         lost, won = p.lost(i), p.won(i)
@@ -170,7 +170,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
         tasks = distinct(p.support[won]), distinct(p.support[lost])
         crude = _mean(p.solved[won]), _mean(p.solved[lost])
         if min(tasks) < min_support or found is None or found.strata < min_support:
-            refused.append(Refused(contrast, "support", crude, found, tasks))
+            refused.append(Declined(contrast, "support", crude, found, tasks))
         else:
             matched.append((i, found))
     p_values = [d.p_value if d.estimate > 0 else 1.0 for _, d in matched] + [1.0] * max(0, tried - len(matched))
@@ -183,7 +183,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
             lost, won = p.lost(i), p.won(i)
             crude = _mean(p.solved[won]), _mean(p.solved[lost])
             tasks = distinct(p.support[won]), distinct(p.support[lost])
-            refused.append(Refused(contrasts[i], "TaskMix", crude, d, tasks))
+            refused.append(Declined(contrasts[i], "TaskMix", crude, d, tasks))
     # Of those that are equally strong the one whose point fewest traces meet, for it says most.
     held.sort(
         key=lambda h: (-round(2 * Z95 * _strength(contrasts[h[0]], h[1])), int((p.lost(h[0]) | p.won(h[0])).sum()))
@@ -195,7 +195,7 @@ def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_sup
         alone = difference(p, lost & ~explained, won & ~explained) if explained.any() else d
         if alone is None or alone.p_value > STILL / len(held) or alone.low <= 0 or alone.estimate < LEFT * d.estimate:
             crude = _mean(p.solved[won]), _mean(p.solved[lost])
-            refused.append(Refused(contrasts[i], "explained", crude, alone, (0, 0)))
+            refused.append(Declined(contrasts[i], "explained", crude, alone, (0, 0)))
             continue
         rows = lost & ~explained
         failures = int((1 - p.solved[lost]).sum())

@@ -13,7 +13,7 @@ import numpy as np
 
 from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Confirmed, Population, Refused, condition
+from ninefold.analysis.decisions.confirm import Confirmed, Population, Declined, condition
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE
@@ -172,7 +172,7 @@ def _summary(kind: PatternKind, decision: Decision, c: Confirmed, only: Sequence
     )
 
 
-def unidentified(refused: Sequence[Refused], symbols: Sequence[Symbol], min_support: int) -> list[str]:
+def unidentified(refused: Sequence[Declined], symbols: Sequence[Symbol], min_support: int) -> list[str]:
     """Sentences about what looked like a pattern and is none: a mix of tasks, or too few of them."""
     out = []
     for r in refused:
