@@ -13,7 +13,7 @@ import numpy as np
 
 from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Confirmed, Population, Declined, condition
+from ninefold.analysis.decisions.confirm import Confirmed, Declined, Population, condition
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE
