@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import Configuration
 
 from ninefold.kube.cache import WatchCache, place_of, version_of
@@ -21,6 +22,8 @@ from ninefold.kube.resources import WATCHED, Resource
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
+IDENTITY = Identity("ninefold")
+"""Named, for kopf would else ask who is logged in, and a pod's user has a number but no name: it would end there."""
 
 
 async def watch(
@@ -35,6 +38,7 @@ async def watch(
         registry=registry,
         settings=_settings(),
         standalone=True,
+        identity=IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
         ready_flag=listening,
