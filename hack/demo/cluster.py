@@ -48,7 +48,9 @@ class Installation:
         command = [tool("helm"), "upgrade", "--install", RELEASE, str(REPOSITORY / "charts" / "ninefold")]
         command += [f"--kubeconfig={self.kubeconfig}", f"--namespace={SYSTEM}", "--create-namespace"]
         command += ["--wait", "--timeout=5m"]
-        for value in (*images.values(), "allowHostPath=true", *values):
+        for value in images.values():
+            command += ["--set-string", value]
+        for value in ("allowHostPath=true", *values):
             command += ["--set", value]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
