@@ -1,6 +1,7 @@
-"""Steps to patterns, facts and nines. `analyze` is the one door."""
+"""Steps to patterns, facts and nines. `analyze` is the one door, `analyze_parts` for traces that came in slices."""
 
-from ninefold.analysis.analyze import Analysis, analyze
+from ninefold.analysis.analyze import Analysis, analyze, analyze_parts
 from ninefold.analysis.engine import Engine
+from ninefold.analysis.part import Part
 
-__all__ = ["Analysis", "Engine", "analyze"]
+__all__ = ["Analysis", "Engine", "Part", "analyze", "analyze_parts"]

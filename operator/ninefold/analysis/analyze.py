@@ -5,6 +5,7 @@ sample where there are many. `decisions` reads all of them as sequences of codes
 pattern among the failures that the first look leaves unexplained.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from ninefold.analysis.decisions.study import Study, study
 from ninefold.analysis.detectors import DETECTORS
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import Opening, episodes, openings
+from ninefold.analysis.part import Part, together
 from ninefold.analysis.patterns import losing, patterns
 from ninefold.analysis.population import load
 from ninefold.analysis.questions import ask, not_identified
@@ -42,7 +44,13 @@ class Analysis:
 
 
 def analyze(table: StepTable, inputs: RunInputs) -> Analysis:
-    """Patterns, facts and figures from the analysis bucket; cases from the other two."""
+    """The analysis of traces that are all at hand: of one part."""
+    return analyze_parts([Part.of(table, inputs)], inputs)
+
+
+def analyze_parts(parts: Iterable[Part], inputs: RunInputs) -> Analysis:
+    """Patterns, facts and figures from the analysis bucket of all parts; cases from the other two."""
+    table = together(parts)
     settings = inputs.policy.analysis
     everyone = openings(table, settings.intent_key)
     buckets: dict[Bucket, list[Opening]] = {"analysis": [], "selection": [], "sealed": []}
