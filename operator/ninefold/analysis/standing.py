@@ -97,7 +97,9 @@ def plateau(own: Rates) -> Plateau | None:
     said = f"trend {trend * 100:+.1f} pp a week, upper bound {high * 100:+.1f} pp, worthwhile {LEAST_GAIN * 100:.1f} pp"
     if not seen:
         said += f"; {total} traces over {len(days)} days would show {detectable * 100:.1f} pp at best: too few to tell"
-    return Plateau(version=version, plateaued=still, trend=trend, high=high, detectable=detectable, message=said)
+    return Plateau(
+        version=version, plateaued=still, trend=trend, high=high, detectable=detectable, told=seen, message=said
+    )
 
 
 def budget(solved: int, traces: int, patterns: Sequence[Pattern]) -> ErrorBudget | None:

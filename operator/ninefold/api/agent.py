@@ -15,6 +15,7 @@ from ninefold.api.base import (
     MetadataKey,
     Model,
     SecretKeyRef,
+    Sentence,
     ShortText,
     Url,
     VersionName,
@@ -163,13 +164,45 @@ class SuccessRate(Model):
     nines: float = Field(ge=0, description="-log10(1 - low): never more nines than the sample supports.")
 
 
+class VersionSuccess(Model):
+    """Success of one version of the agent over the days on which it was seen."""
+
+    version: ShortText = Field(description="As the traces name it; empty: they name none.")
+    first_day: ShortText = Field(description="First day, UTC.", json_schema_extra={"format": "date"})
+    last_day: ShortText = Field(description="Last day, UTC.", json_schema_extra={"format": "date"})
+    success: SuccessRate = Field(description="Success in those days.")
+
+
+class Trend(Model):
+    """Whether the version that is served still gets better by itself."""
+
+    state: Literal["Plateaued", "Moving", "TooFewTraces"] = Field(description="What the daily rates say.")
+    message: Sentence = Field(description="The trend, its bound and the least gain worth having.")
+
+
+class Standing(Model):
+    """Where the agent stood when its traces were last analysed."""
+
+    versions: Annotated[
+        list[VersionSuccess],
+        Field(
+            max_length=10,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["version"]},
+        ),
+    ] = Field(default_factory=list, description="The versions seen last, the latest first.")
+    trend: Trend | None = Field(None, description="Absent with fewer than three days of the latest version.")
+    next_nine: Sentence | None = Field(None, description="Which patterns must go for the next nine.")
+
+
 class AgentStatus(Model):
     """What the operator last saw and serves."""
 
     observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
     conditions: Conditions = Field(
-        default_factory=list, description="Ready, Reconciling, Stalled, Promoted, PolicyConflict, ProofStale."
+        default_factory=list,
+        description="Ready, Reconciling, Stalled, Promoted, Plateaued, PolicyConflict, ProofStale.",
     )
     stable_version: ShortText | None = Field(None, description="The version that the pointer serves.")
     success: SuccessRate | None = Field(None, description="Success as last analysed.")
+    standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
     last_analyzed_run: ShortText | None = Field(None, description="The run that analysed it.")

@@ -186,6 +186,7 @@ class Plateau(Model):
     trend: float = Field(description="Change of the success rate over a week.")
     high: float = Field(description="Upper 95 % bound of the trend.")
     detectable: float = Field(description="The trend that these traces would have shown in four of five cases.")
+    told: bool = Field(True, description="A trend worth having would have been seen: else there are too few traces.")
     message: str
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from ninefold.api.agent import SuccessRate
+from ninefold.api.agent import Standing, SuccessRate
 from ninefold.api.base import Conditions, Fraction, Hash10, LocalRef, Model, Sentence, ShortText
 
 JobStage = Literal["analyze", "propose", "replay-selection", "replay-sealed"]
@@ -112,6 +112,7 @@ class OptimizationRunStatus(Model):
     candidate: CandidateStatus | None = Field(None, description="The frozen candidate.")
     figures: Figures = Field(default_factory=Figures, description="The numbers behind the verdict.")
     success: SuccessRate | None = Field(None, description="Success in the traces that were analysed.")
+    standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
     baseline_version: ShortText | None = Field(
         None, description="The version that was served when the run started, and that its candidates extend."
     )

@@ -29,6 +29,7 @@ from ninefold.controllers.policy import POLICY_CONFLICT
 from ninefold.controllers.ports import POINTER_OF_AGENT, Key, Reader
 from ninefold.controllers.runfacts import TRACES_ANALYZED
 from ninefold.controllers.settings import OperatorSettings
+from ninefold.controllers.standing import plateaued
 from ninefold.versions import VersionError, ledger_name, pointer_problem, served_version
 
 MANAGER = "ninefold-agent"
@@ -118,10 +119,12 @@ def plan(snapshot: AgentSnapshot | None, now: datetime) -> Plan:
     )
     outcome = next((found for step in steps if (found := step(snapshot))), None) or _deliver(snapshot)
     again_at = now + LOOK_AT_COMPONENTS if _has_references(snapshot.agent) else None
+    record = _record(snapshot)
+    trend = plateaued(record.get("standing", snapshot.agent.status.standing))
     outcome = replace(
         outcome,
-        verdicts=(*outcome.verdicts, _policy_conflict(snapshot)),
-        status={**_record(snapshot), **(outcome.status or {})},
+        verdicts=(*outcome.verdicts, _policy_conflict(snapshot), trend),
+        status={**record, **(outcome.status or {})},
         again_at=again_at,
     )
     return finish(snapshot.agent, outcome, now, MANAGER)
@@ -200,8 +203,9 @@ def _policy_conflict(s: AgentSnapshot) -> Verdict:
 
 
 def _record(s: AgentSnapshot) -> dict[str, Any]:
-    """Success as the newest run found it. A run that is pruned takes nothing away."""
+    """Success and standing as the newest run found them. A run that is pruned takes nothing away."""
     for run in reversed(s.runs):
         if run.status.success is not None and is_true(run.status.conditions, TRACES_ANALYZED):
-            return {"success": run.status.success, "last_analyzed_run": run.name}
+            told = run.status
+            return {"success": told.success, "standing": told.standing, "last_analyzed_run": run.name}
     return {}

@@ -75,10 +75,29 @@ class _AgentCollector(Collector):
         nines = GaugeMetricFamily(
             "ninefold_agent_nines", "-log10(1 - lower bound of success), as last analysed.", labels=names
         )
+        by_version = GaugeMetricFamily(
+            "ninefold_agent_version_success_ratio",
+            "Share of judged traces of one version, as the traces name it, that succeeded.",
+            labels=names,
+        )
+        nines_by_version = GaugeMetricFamily(
+            "ninefold_agent_version_nines", "-log10(1 - lower bound of success) of one version.", labels=names
+        )
+        plateau = GaugeMetricFamily(
+            "ninefold_agent_plateaued",
+            "1 when the agent no longer gets better by itself, 0 when it does; absent: not known.",
+            labels=names[:2],
+        )
         for agent in agents_of(self._agents()):
+            standing = agent.status.standing
+            for seen in standing.versions if standing is not None else ():
+                marks = [agent.namespace, agent.name, seen.version]
+                by_version.add_metric(marks, seen.success.rate)
+                nines_by_version.add_metric(marks, seen.success.nines)
+            if standing is not None and standing.trend is not None and standing.trend.state != "TooFewTraces":
+                plateau.add_metric([agent.namespace, agent.name], float(standing.trend.state == "Plateaued"))
             if (success := agent.status.success) is not None:
                 marks = [agent.namespace, agent.name, agent.status.stable_version or ""]
                 ratio.add_metric(marks, success.rate)
                 nines.add_metric(marks, success.nines)
-        yield ratio
-        yield nines
+        yield from (ratio, nines, by_version, nines_by_version, plateau)

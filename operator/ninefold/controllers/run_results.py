@@ -11,6 +11,7 @@ from ninefold.controllers.run_snapshot import RunSnapshot, stage_status
 from ninefold.controllers.run_stages import PHASE, taken
 from ninefold.controllers.run_version import NoParentError, candidate_version, refusal, winner_of
 from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED
+from ninefold.controllers.standing import standing
 from ninefold.gate.checks import MISSING_AT_MOST
 
 SHOWN_PATTERNS = 10
@@ -29,6 +30,7 @@ def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
         "stages": taken(s, s.stage),
         "patterns": [_summary(pattern) for pattern in report.patterns[:SHOWN_PATTERNS]],
         "success": success,
+        "standing": standing(report),
         "figures": s.run.status.figures.model_copy(update={"traces": report.traces, "success": success.rate}),
     }
     if not report.patterns:

@@ -266,6 +266,21 @@ async def test_success_and_nines_come_from_the_newest_analysis_and_outlive_its_r
     assert world.cluster.one("Agent", "support")["status"]["success"]["rate"] == 0.5
 
 
+async def test_the_agent_tells_its_versions_the_trend_and_the_next_nine_also_when_the_run_is_gone():
+    world = await promoted()
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    rate = {"traces": 500, "rate": 0.5, "low": 0.45, "high": 0.55, "nines": 0.3}
+    seen = {"version": "v1", "firstDay": "2025-02-01", "lastDay": "2025-02-28", "success": rate}
+    standing = {"versions": [seen], "trend": {"state": "Plateaued", "message": "trend +0.1 pp a week"}}
+    world.cluster.put({**run, "status": {**run["status"], "standing": standing}})
+    await world.settle()
+    assert world.cluster.one("Agent", "support")["status"]["standing"] == standing
+    assert world.cluster.condition("Agent", "support", "Plateaued") == ("True", "Plateaued", "trend +0.1 pp a week")
+    world.cluster.delete("OptimizationRun", "nightly-g1")
+    await world.settle()
+    assert world.cluster.condition("Agent", "support", "Plateaued")[0] == "True"
+
+
 async def test_two_policies_are_told_on_the_agent_as_well():
     world = await promoted()
     world.cluster.put(a_policy_object("second"))
