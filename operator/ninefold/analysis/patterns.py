@@ -29,7 +29,12 @@ _BETTER = {
 
 def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, traces: int) -> list[Pattern]:
     """The patterns found, by the nines they cost, worst first. `solved` of `traces` succeeded in the population."""
-    found = [_pattern(a, knowledge, solved, traces) for a in answers if a.found and losing(a.question.choices)]
+    held = [a for a in answers if a.found and losing(a.question.choices)]
+    told = {(a.question.kind, a.question.point) for a in held}
+    # A later look at the same loop says nothing of its own where the first one shows it.
+    found = [
+        _pattern(a, knowledge, solved, traces) for a in held if (a.question.kind, a.question.later_than) not in told
+    ]
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
 

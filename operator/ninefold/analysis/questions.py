@@ -56,13 +56,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """`point` is the decision point as a reader names it; `errors` are the signatures that led there or came of it."""
+    """`point` is the decision point as a reader names it; `errors` are the signatures that led there or came of it.
+
+    `later_than` is the point of the question that is the same, asked earlier in the trace, where there is one.
+    """
 
     kind: PatternKind
     point: str
     choices: Sequence[Choice]
     errors: Sequence[str] = ()
     about: str = ""
+    later_than: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class TestAMissingLookUp:
         assert "matched within the" in worst.summary
 
     def test_the_loop_after_the_error_is_a_pattern_of_its_own(self, found: AnalysisReport) -> None:
-        loop = next(p for p in found.patterns if p.kind == "ErrorLoop")
+        (loop,) = [p for p in found.patterns if p.kind == "ErrorLoop"]  # its second time in a row is not told again
         assert loop.decision.point == "after error There is no room <str> here"
         assert loop.errors == ["There is no room <str> here"]
         assert loop.facts == []

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ninefold.analysis.actions import LEAD_TASKS
+from ninefold.analysis.actions import LEAD_TASKS, MODES
 from ninefold.analysis.decisions import statements
 from ninefold.analysis.engine import Engine
 from ninefold.traces.table import StepTable
@@ -149,13 +149,18 @@ class Coder:
     def _lexicon(self) -> Iterator[str]:
         words: defaultdict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
         calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        alone: defaultdict[tuple[str, str], int] = defaultdict(int)
         for r in self._engine.query(statements.LEADS):
             key = (r["tool"], r["name"])
             calls[key] += r["calls"]
+            alone[key] += r["alone"] > 0
             if r["word"] and r["tasks"] >= LEAD_TASKS:
                 words[key].append((r["word"], r["calls"]))
         for (tool, name), own in sorted(words.items()):
-            if len(own) <= MOST_LEADS and sum(n for _, n in own) >= LEADS_COVER * calls[tool, name]:
+            # Many single words are names of things (towns, customers), not modes of a call.
+            if alone[tool, name] > MODES or len(own) > MOST_LEADS:
+                continue
+            if sum(n for _, n in own) >= LEADS_COVER * calls[tool, name]:
                 yield from (f"{tool}\x1f{name}\x1f{word}" for word, _ in own)
 
 

@@ -28,8 +28,9 @@ FROM steps
 """
 
 LEADS = """
--- In how many tasks and calls a word leads an argument.
-SELECT tool, f.1 AS name, if(match(f.2, '[0-9]'), '', f.2) AS word, uniqExact(t.task) AS tasks, count() AS calls
+-- In how many tasks and calls a word leads an argument, and how often it is all there is.
+SELECT tool, f.1 AS name, if(match(f.2, '[0-9]'), '', f.2) AS word, uniqExact(t.task) AS tasks, count() AS calls,
+    countIf(lower(f.3) = concat('"', f.2, '"')) AS alone
 FROM parsed
 ARRAY JOIN fields AS f
 INNER JOIN tasks AS t ON t.n = parsed.n

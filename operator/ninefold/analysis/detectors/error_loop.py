@@ -26,8 +26,11 @@ def questions(population: Sequence[Episode], knowledge: Knowledge) -> Iterator[Q
                 met.add(point)
                 points[point].append(_choice(episode, i, knowledge))
     for (error, times), choices in sorted(points.items(), key=lambda kv: (-len(kv[1]), kv[0])):
-        where = f"after error {error}" if times == 1 else f"after error {error} twice in a row"
-        yield Question("ErrorLoop", where, choices, [error])
+        once = f"after error {error}"
+        if times == 1:
+            yield Question("ErrorLoop", once, choices, [error])
+        else:
+            yield Question("ErrorLoop", f"{once} twice in a row", choices, [error], later_than=once)
 
 
 def _choice(episode: Episode, i: int, knowledge: Knowledge) -> Choice:
