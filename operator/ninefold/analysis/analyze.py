@@ -22,6 +22,7 @@ from ninefold.analysis.part import Part, together
 from ninefold.analysis.patterns import losing, patterns
 from ninefold.analysis.population import load
 from ninefold.analysis.questions import ask, not_identified
+from ninefold.analysis.shrink import shrunk
 from ninefold.analysis.standing import success_rate
 from ninefold.api.artifacts import AnalysisReport, Bucket, CaseSet, RunInputs
 from ninefold.api.policy import Analysis as Settings
@@ -67,6 +68,7 @@ def analyze_parts(parts: Iterable[Part], inputs: RunInputs) -> Analysis:
         told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices)}
         more = _decisions(engine, table, mine, settings, informing=knowledge.informing, told=sorted(told))
     found = sorted(found + more.patterns, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
+    found = shrunk(found, inputs.gains)
     unanswered = sorted(answers, key=lambda a: -len(a.question.choices))
     sentences = [s for a in unanswered if (s := not_identified(a, settings.min_support))]
     losses = dict(table.losses)

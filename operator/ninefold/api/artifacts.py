@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError
 
 from ninefold.api.agent import AgentSpec, SuccessRate
-from ninefold.api.base import Model
+from ninefold.api.base import Model, ShortText
 from ninefold.api.edits import Edit, EditKind
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
@@ -80,6 +80,17 @@ class VersionContent(Model):
     edits: list[Edit] = Field(default_factory=list)
 
 
+class GainRecord(Model):
+    """What was counted for a pattern before a replay, and what the replay then measured. Kept in the ledger."""
+
+    run_uid: ShortText
+    pattern: ShortText = Field(description="Id of the pattern that the candidate's edits answered.")
+    kind: ShortText
+    counted: float = Field(description="Success rate that counting promised, 0..1, before earlier replays shrank it.")
+    replayed: float = Field(description="Its share of the gain on the sealed cases.")
+    pairs: int = Field(ge=0, description="Paired cases behind it.")
+
+
 class ProbeInputs(Model):
     """`inputs.json` of a probe Job."""
 
@@ -100,6 +111,7 @@ class RunInputs(Model):
     baseline: VersionContent = Field(description="The stable version: what is served now and what candidates extend.")
     window_start: str
     window_end: str
+    gains: list[GainRecord] = Field(default_factory=list, description="What earlier replays made of predictions.")
 
 
 # ---------------------------------------------------------------- probe
@@ -153,6 +165,8 @@ class Pattern(Model):
     regret: float = Field(ge=0, description="Failures that the better choice would save: lower bound x traces.")
     nines_lost: Interval
     predicted_gain: float = Field(description="Success rate that mending it should add, 0..1.")
+    counted_gain: float | None = Field(None, description="The same before earlier replays shrank it; absent: as it is.")
+    replayed_gain: float | None = Field(None, description="What replay measured for this pattern before, on average.")
     evidence: list[str] = Field(description="Trace ids, best first, at most ten.")
     errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
     facts: list[Fact] = Field(default_factory=list)

@@ -71,6 +71,8 @@ class PatternSummary(Model):
     nines_lost: float = Field(ge=0, description="Nines that the agent would gain without it.")
     failures: int = Field(ge=0, description="Failed traces that it explains.")
     summary: Sentence = Field(description="The pattern as a sentence.")
+    predicted_gain: float | None = Field(None, description="Success rate that mending it should add, 0..1.")
+    counted_gain: float | None = Field(None, description="The same before earlier replays shrank the prediction.")
 
 
 class Figures(Model):

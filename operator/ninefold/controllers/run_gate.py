@@ -6,11 +6,12 @@ of. The version's ConfigMap comes before `ReplayPassed`, for from then on nothin
 
 from datetime import datetime
 
-from ninefold.api.artifacts import ProposalSet, ReplayReport
+from ninefold.api.artifacts import GainRecord, ProposalSet, ReplayReport
 from ninefold.api.run import Figures
 from ninefold.controllers.actions import Action, Create, Replace
 from ninefold.controllers.conditions import Verdict, reconciling, true
 from ninefold.controllers.delivery import owner_for, with_content
+from ninefold.controllers.gains import gains
 from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot
@@ -79,12 +80,20 @@ def proved(s: RunSnapshot, now: datetime) -> Outcome | None:
     ledger = ledger.paid(s.run.uid, "replay-sealed", report.calls_paid)
     result = evaluate(GateInput(report, frozen.id, inputs.policy.gate, cycle, inputs.agent.model.context_window))
     figures = _figures(s, result, report)
+    ledger = ledger.measured(_measured(s, report, figures))
     if result.passed:
         return _passed(s, now, report, result=result, figures=figures, ledger=ledger)
     reason: End = "NotImproved" if result.passed is False else "Inconclusive"
     status = {"stages": taken(s, s.stage), "figures": figures}
     whole = result.verdicts[-1].message
     return end(s, now, reason, whole, verdicts=_told(result, report), status=status, first=_book(s, ledger))
+
+
+def _measured(s: RunSnapshot, report: ReplayReport, figures: Figures) -> list[GainRecord]:
+    """What this replay makes of the predictions behind the candidate."""
+    assert s.run.status.candidate is not None
+    found = winner_of(report, s.proposals, s.run.status.candidate.id) if isinstance(s.proposals, ProposalSet) else None
+    return gains(s.run.uid, found.edits, s.run.status.patterns, figures) if found is not None else []
 
 
 def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figures:

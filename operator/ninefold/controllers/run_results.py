@@ -69,6 +69,8 @@ def _summary(pattern: Pattern) -> PatternSummary:
         nines_lost=round(max(0.0, pattern.nines_lost.estimate), 4),
         failures=pattern.failures,
         summary=clip(pattern.summary, 1024),
+        predicted_gain=round(pattern.predicted_gain, 4),
+        counted_gain=round(pattern.predicted_gain if pattern.counted_gain is None else pattern.counted_gain, 4),
     )
 
 

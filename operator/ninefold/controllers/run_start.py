@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ninefold.api import labels
 from ninefold.api.agent import Component
-from ninefold.api.artifacts import RunInputs, canonical, sha256
+from ninefold.api.artifacts import GainRecord, RunInputs, canonical, sha256
 from ninefold.api.base import parse_duration, rfc3339
 from ninefold.controllers.actions import Action, Create, Delete
 from ninefold.controllers.conditions import STALLED, Verdict, find, is_true, reconciling, stalled
@@ -160,7 +160,15 @@ def _inputs(s: RunSnapshot, now: datetime, stable: Version) -> RunInputs:
         baseline=stable.content,
         window_start=rfc3339(now - parse_duration(s.policy.spec.traces.window)),
         window_end=rfc3339(now),
+        gains=_gains(s),
     )
+
+
+def _gains(s: RunSnapshot) -> list[GainRecord]:
+    try:
+        return read_ledger(s.ledger).gains
+    except TamperedVersion:
+        return []  # the Agent's own condition says so
 
 
 def inputs_changed(s: RunSnapshot, now: datetime) -> Outcome | None:

@@ -6,13 +6,13 @@ spends a share of alpha) and how many replay calls were paid. Every booking is i
 the operator may die after the write and plan it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import canonical
+from ninefold.api.artifacts import GainRecord, canonical
 from ninefold.api.base import Hash10, Model, ShortText, VersionName
 from ninefold.versions.errors import SealedAlreadyOpened, TamperedVersion
 from ninefold.versions.version import number_of
@@ -21,6 +21,7 @@ KEY = "ledger.json"
 KEPT_STABLES = 20
 KEPT_RUNS = 50
 KEPT_QUARANTINE = 1000
+KEPT_GAINS = 100
 
 
 class SealedOpening(Model):
@@ -51,6 +52,8 @@ class Ledger(Model):
     sealed: list[SealedOpening] = Field(default_factory=list, description="The newest openings, oldest first.")
     replay_calls: int = Field(0, ge=0, description="Replay calls paid, ever.")
     runs: list[RunCalls] = Field(default_factory=list, description="What the newest runs paid, oldest first.")
+
+    gains: list[GainRecord] = Field(default_factory=list, description="What replays made of predictions, oldest first.")
 
     def numbered(self, number: int) -> "Ledger":
         """With a number that was given out."""
@@ -105,6 +108,13 @@ class Ledger(Model):
     def paid_by(self, run_uid: str) -> int:
         """Replay calls that are booked for a run."""
         return sum(self._calls(run_uid).values())
+
+    def measured(self, records: Sequence[GainRecord]) -> "Ledger":
+        """With what a run's replay made of predictions; the same run again replaces what it said before."""
+        if not records:
+            return self
+        others = [g for g in self.gains if g.run_uid != records[0].run_uid]
+        return self.model_copy(update={"gains": [*others, *records][-KEPT_GAINS:]})
 
     def _calls(self, run_uid: str) -> dict[str, int]:
         return next((dict(r.calls) for r in self.runs if r.run_uid == run_uid), {})
