@@ -10,16 +10,20 @@ from ninefold.store._budget import BUDGET_TTL, Budget
 from ninefold.store._cache import ANSWER_TTL, CallCache
 from ninefold.store._connection import Store
 from ninefold.store._errors import ArtifactError, StoreError, StoreUnavailableError
+from ninefold.store._purse import PURSE_TTL, Limit, Purse
 
 __all__ = [
     "ANSWER_TTL",
     "ARTIFACT_TTL",
     "BUDGET_TTL",
     "MAX_ARTIFACT_BYTES",
+    "PURSE_TTL",
     "ArtifactError",
     "ArtifactStore",
     "Budget",
     "CallCache",
+    "Limit",
+    "Purse",
     "Store",
     "StoreError",
     "StoreUnavailableError",

@@ -5,7 +5,7 @@ sockets instead of opening 256. A broken connection is tried again for about a s
 proxy; what lasts longer becomes `StoreUnavailableError`, and the backoff of the caller (queue or Job) takes over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -23,10 +23,12 @@ from redis.exceptions import (
     RedisError,
 )
 
+from ninefold.api.spending import Spent
 from ninefold.store._artifacts import ArtifactStore
 from ninefold.store._budget import Budget
 from ninefold.store._cache import CallCache
 from ninefold.store._errors import StoreUnavailableError
+from ninefold.store._purse import Limit, Purse
 
 CONNECTIONS = 16
 """Redis answers in well under a millisecond, so few sockets carry many callers."""
@@ -63,6 +65,21 @@ class Store:
     def budget(self, agent_uid: str, run_uid: str, name: str) -> Budget:
         """What one run may spend of one thing, such as `replay-calls`."""
         return Budget(self._redis, self.errors, agent_uid, run_uid, name)
+
+    async def purse(
+        self,
+        agent_uid: str,
+        run_uid: str,
+        stage: str,
+        limits: tuple[Limit, ...] = (),
+        *,
+        floor: Mapping[str, Mapping[str, Spent]] | None = None,
+        floor_day: Mapping[str, Spent] | None = None,
+    ) -> Purse:
+        """The purse of one stage, taken over from any older pod of it."""
+        purse = Purse(self._redis, self.errors, agent_uid, run_uid, stage, limits, floor or {}, floor_day or {})
+        await purse.open()
+        return purse
 
     async def ping(self) -> None:
         """Raise StoreUnavailableError when Redis does not answer."""
