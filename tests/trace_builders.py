@@ -119,6 +119,7 @@ def a_record(
     *,
     solved: bool | None = True,
     asks: str = "Open a room.",
+    says: str | None = None,
     session: str | None = None,
     tool: str = "museum",
     **metadata: Any,
@@ -131,6 +132,7 @@ def a_record(
     spans = [root]
     llm = Span(name, f"{name}-llm", START, START + 1, parent_id=root.span_id, kind="llm", system="Guide visitors.")
     llm.messages = [Message("user", asks)]
+    llm.output = [Message("assistant", says)] if says is not None else []
     spans.append(llm)
     for i, (command, result, ok) in enumerate(calls, 1):
         at = START + i * SECOND

@@ -21,6 +21,7 @@ from ninefold.api.base import (
     VersionName,
 )
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
+from ninefold.api.graders import Judges, Rule
 
 
 class AgentModel(Model):
@@ -65,10 +66,32 @@ class AgentTraces(Model):
 
 
 class Success(Model):
-    """How the outcome of a trace is judged: a recorded score."""
+    """How an outcome is judged, of a recorded trace and of a replayed case alike: by its score; without one by rules.
 
-    score: ShortText = Field(description="Name of the score or evaluation.")
+    What neither of them decides in a replay may be put to a judge.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.score) || (has(self.rules) && self.rules.size() > 0)",
+                    "message": "say how success is told: name a score, or write rules, or both",
+                },
+            ]
+        }
+    )
+
+    score: ShortText | None = Field(None, description="Name of the score or evaluation; where it is there, it decides.")
     at_least: float = Field(1.0, description="A trace succeeded when its score is at least this.")
+    rules: Annotated[list[Rule], Field(max_length=16)] = Field(
+        default_factory=list, description="Where there is no score: all of these must hold."
+    )
+    judges: Judges | None = Field(
+        None,
+        description="Models that grade replayed answers which neither score nor rules decide. They count only as far "
+        "as they agree with those that score or rules do decide.",
+    )
 
 
 class ReplayEndpoint(Model):

@@ -305,6 +305,8 @@ class Outcome(Model):
         max_length=16,
         description="The smallest hashes of the final output's word pairs: outputs can be compared, not read.",
     )
+    graded_by: Literal["score", "rules", "judge"] = Field("score", description="Who said whether it succeeded.")
+    verdict: bool | None = Field(None, description="What the judge said, also where a score decided.")
 
 
 class ReplayRow(Model):

@@ -42,6 +42,7 @@ KEPT = (
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
 )
 """Keys that mean the same in both languages, in the order in which they are written."""
 

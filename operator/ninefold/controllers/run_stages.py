@@ -46,7 +46,9 @@ _ARGS: dict[JobStage, tuple[str, ...]] = {
     "replay-selection": ("replay", "--bucket", "selection"),
     "replay-sealed": ("replay", "--bucket", "sealed"),
 }
-_OTHER_SIDE_IS_DOWN = frozenset({"EndpointUnavailable", "BackendUnavailable", "Unreachable", "RateLimited"})
+_OTHER_SIDE_IS_DOWN = frozenset(
+    {"EndpointUnavailable", "JudgeUnavailable", "BackendUnavailable", "Unreachable", "RateLimited"}
+)
 """Reasons of Jobs that say nothing about the candidate and nothing about us: the run is Inconclusive."""
 
 

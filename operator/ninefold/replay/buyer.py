@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from ninefold.api.agent import Success
 from ninefold.api.artifacts import Outcome
+from ninefold.graders import Given, Grade, Graders, question_of
 from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request
 from ninefold.replay.watch import Watch
 
@@ -41,12 +42,26 @@ class Cache(Protocol):
     async def put(self, request: Any, answer: Any) -> None: ...
 
 
-class Buyer:
-    """Asks a Replayer, with cache, budget and retries, and judges the answer.
+Grading = Callable[[Request, Answer], Awaitable[Grade]]
 
-    `success` says which score decides. `reserve` books one call and says whether it fits. `scope` (the run's UID) and
-    the mode's identity are part of every cache key. `retries` are tries after the first. `counts` has `paid` (tries
-    made), `cached` and `unknown`.
+
+def given_of(request: Request, answer: Answer) -> Given:
+    """A replayed case as graders see it."""
+    return Given(
+        question=question_of(request.input),
+        output=answer.said(),
+        shown=(*request.components.values(), *answer.shown),
+        metadata=request.metadata,
+        scores=answer.scores,
+    )
+
+
+class Buyer:
+    """Asks a Replayer, with cache, budget and retries, and has the answer graded.
+
+    `success` says how; `grade` is asked instead where more than its score and rules must be heard. `reserve` books one
+    call and says whether it fits. `scope` (the run's UID) and the mode's identity are part of every cache key.
+    `retries` are tries after the first. `counts` has `paid` (tries made), `cached` and `unknown`.
     """
 
     def __init__(
@@ -58,12 +73,15 @@ class Buyer:
         *,
         scope: str,
         retries: int,
+        grade: Grading | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._replayer = replayer
         self._success = success
+        self._graders = Graders(success)
+        self._grade = grade or self.by_rule
         self._cache = cache
         self._reserve = reserve
         self._scope = scope
@@ -75,13 +93,13 @@ class Buyer:
         self._watch = Watch(replayer.name)
         self.counts: Counter[str] = Counter()
 
-    async def outcome(self, request: Request) -> Outcome:
-        """The outcome of a request; unknown, with the reason, when there is none.
+    async def outcome(self, request: Request, grade: Grading | None = None) -> Outcome:
+        """The outcome of a request; unknown, with the reason, when there is none. `grade`: graded by this instead.
 
         Raises BudgetSpentError when the call would pass the budget, and ReplayFailure when none makes sense any more.
         """
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(request, grade or self._grade)
         except RejectedError as error:
             if error.status:
                 self._watch.rejected(request.case_id, error.status)
@@ -91,21 +109,31 @@ class Buyer:
         except PassingError as error:
             self._watch.silent(request.case_id, error.reason)
             return self._unknown(error.reason)
-        score = answer.scores.get(self._success.score)
-        if score is None:
-            self._watch.unscored(request.case_id, self._success.score)
-            return self._unknown("the answer lacks the score that decides")
+        # An answer that an earlier release has stored was not graded yet, and has nothing but its scores.
+        found = answer.grade or self._graders.grade(given_of(request, answer))
+        if found.success is None:
+            if found.by == "judge":
+                self._watch.unjudged(request.case_id)
+            else:
+                self._watch.ungraded(request.case_id, found.missing or "", self._success)
+            return self._unknown(found.missing or "no outcome")
         self._watch.answered()
         return Outcome(
-            success=score >= self._success.at_least,
-            score=score,
+            success=found.success,
+            score=found.score,
             steps=answer.steps,
             error_steps=answer.error_steps,
             tokens=answer.tokens,
             sketch=answer.sketch,
+            graded_by=found.by,
+            verdict=found.verdict,
         )
 
-    async def _answer(self, request: Request) -> Answer:
+    async def by_rule(self, request: Request, answer: Answer) -> Grade:
+        """What score and rules say."""
+        return self._graders.grade(given_of(request, answer))
+
+    async def _answer(self, request: Request, grade: Grading) -> Answer:
         key = {"scope": self._scope, "replayer": self._replayer.identity, "request": request.wire()}
         if (found := await self._cache.get(key)) is not None:
             self.counts["cached"] += 1
@@ -113,7 +141,7 @@ class Buyer:
         for tried in range(self._retries + 1):
             await self._hold_back()
             try:
-                return await _to_the_end(self._buy(request, key))
+                return await _to_the_end(self._buy(request, key, grade))
             except PassingError as error:
                 if tried == self._retries or error.wait > LONGEST_WAIT_SECONDS:
                     raise
@@ -126,12 +154,16 @@ class Buyer:
         while (wait := self._not_before - self._clock()) > 0:
             await self._sleep(wait + self._jitter() * BACKOFF_SECONDS)
 
-    async def _buy(self, request: Request, key: Any) -> Answer:
+    async def _buy(self, request: Request, key: Any, grade: Grading) -> Answer:
         if not await self._reserve():
             raise BudgetSpentError
         self.counts["paid"] += 1
         answer = await self._replayer.replay(request)
-        await self._cache.put(key, answer.wire())
+        found = await grade(request, answer)
+        answer = answer.model_copy(update={"grade": found})
+        # Without its text it could never be judged again: what a judge failed to say is a failure, and not kept.
+        if found.success is not None or found.by != "judge":
+            await self._cache.put(key, answer.wire())
         return answer
 
     def _unknown(self, reason: str) -> Outcome:

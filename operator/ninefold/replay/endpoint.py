@@ -32,6 +32,7 @@ class _Part(BaseModel):
 
 class _Step(_Part):
     status: str | None = None
+    output: Any = None
 
 
 class _Usage(_Part):
@@ -40,9 +41,9 @@ class _Usage(_Part):
 
 
 class _Body(_Part):
-    """The answer as the contract has it. What else a step holds is for later rooms and not read here."""
+    """The answer as the contract has it. Of a step, status and output are read."""
 
-    scores: dict[str, Finite | None]
+    scores: dict[str, Finite | None] = Field(default_factory=dict)
     steps: list[_Step] = Field(default_factory=list)
     usage: _Usage | None = None
     output: Any = None
@@ -55,7 +56,13 @@ class _Body(_Part):
             error_steps=sum(step.status == "error" for step in self.steps),
             sketch=sketch(self.output),
             tokens=(usage.prompt_tokens or 0) + (usage.completion_tokens or 0),
+            output=self.output,
+            shown=[_text(step.output) for step in self.steps if step.status != "error" and step.output is not None],
         )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 class Endpoint:

@@ -2,15 +2,18 @@
 
 A mode runs one case under one set of rendered components, once. It neither retries nor counts nor remembers: that is
 the buyer's work (`ninefold.replay.buyer`), the same for every mode. What is kept of an answer holds no content: scores,
-counts and a sketch are what outcomes are made of, so user data never reaches the store.
+counts and a sketch are what outcomes are made of, so user data never reaches the store. What was said is there for as
+long as it takes to grade it.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
 from ninefold.api.base import Model
+from ninefold.graders import Grade
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -44,6 +47,15 @@ class Answer(Model):
     error_steps: int = Field(0, ge=0, description="Steps whose status is `error`.")
     sketch: list[int] = Field(default_factory=list, description="Of the final output, see `replay.sketch`.")
     tokens: int = Field(0, ge=0, description="Prompt and completion tokens together; 0 when not reported.")
+    output: Any = Field(None, exclude=True, description="The final output, for graders; never stored.")
+    shown: list[str] = Field(default_factory=list, exclude=True, description="Results of steps, for graders.")
+    grade: Grade | None = Field(None, description="What it was worth.")
+
+    def said(self) -> str | None:
+        """The final output as graders read it: a text as it is, other JSON as JSON; None when there is none."""
+        if self.output is None or isinstance(self.output, str):
+            return self.output
+        return json.dumps(self.output, sort_keys=True, ensure_ascii=False)
 
 
 class PassingError(Exception):

@@ -7,10 +7,17 @@ every arm.
 
 from collections import defaultdict
 
+from ninefold.api.agent import Success
+
 ALIKE_CASES = 5
 """Distinct cases that must fail with one and the same error, before any succeeded, to blame the set-up."""
 SILENT_CASES = 10
 """Distinct cases in a row that must remain without an answer, after all retries, to call the endpoint down."""
+
+JUDGE_ADVICE = (
+    "check that its endpoint in spec.success.judges of the Agent runs, that its key is let in, and that maxTokens is "
+    "not spent"
+)
 
 _BLAME = {
     401: ("EndpointUnauthorized", "check spec.replay.endpoint.apiKeySecretRef of the Agent"),
@@ -38,11 +45,13 @@ class Watch:
         self._answered = False
         self._alike: dict[str, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
+        self._unjudged: set[str] = set()
 
     def answered(self) -> None:
         """An outcome came: the set-up is right, and the endpoint is up."""
         self._answered = True
         self._silent.clear()
+        self._unjudged.clear()
 
     def rejected(self, case_id: str, status: int) -> None:
         """The endpoint answered with an error. Raises ReplayFailure when all the first cases did, and alike."""
@@ -56,11 +65,23 @@ class Watch:
         self._silent.clear()
         self._blame(case_id, "BadAnswers", f"answered, but {reason}", "docs/replay.md has the contract")
 
-    def unscored(self, case_id: str, score: str) -> None:
-        """It answered without the score that decides."""
+    def ungraded(self, case_id: str, why: str, success: Success) -> None:
+        """It answered, and nothing of the answer says whether that was a success."""
         self._silent.clear()
+        if success.rules or success.judges is not None:
+            advice = "let it return its final output, or check what spec.success of the Agent names"
+            self._blame(case_id, "NothingGraded", f"returned nothing that can be graded ({why})", advice)
+            return
         advice = "let it return that score, or name another in spec.success.score of the Agent"
-        self._blame(case_id, "NoSuchScore", f"returned no score named {score}", advice)
+        self._blame(case_id, "NoSuchScore", f"returned no score named {success.score}", advice)
+
+    def unjudged(self, case_id: str) -> None:
+        """The endpoint answered, and the judge did not. Raises ReplayFailure when case after case is so."""
+        self._silent.clear()
+        self._unjudged.add(case_id)
+        if len(self._unjudged) >= SILENT_CASES:
+            message = f"the judge gave no verdict on {SILENT_CASES} cases in a row: {JUDGE_ADVICE}"
+            raise ReplayFailure("JudgeUnavailable", message, permanent=False)
 
     def silent(self, case_id: str, reason: str) -> None:
         """No answer in spite of all retries. Raises ReplayFailure when case after case is so."""

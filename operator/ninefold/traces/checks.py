@@ -48,6 +48,13 @@ def check(table: StepTable, inputs: RunInputs) -> None:
             f"none of {seen.traces} traces is of agent {wanted.agent_name!r}; {_names('seen are', seen.agents)}: set "
             "spec.traces.agentName of the Agent",
         )
+    keys = _metadata_keys(table)
+    if not pc.sum(pc.is_valid(table.traces["outcome"])).as_py() and success.score is None:
+        raise TracesProblem(
+            "NothingGraded",
+            f"the rules of spec.success say nothing about any of {table.traces.num_rows} traces: check the keys that "
+            f"they name ({_names('seen are', keys)}), and that the traces carry message content",
+        )
     if not pc.sum(pc.is_valid(table.traces["outcome"])).as_py():
         scores = set(table.scores["name"].to_pylist())
         what = "has a number in" if success.score in scores else "carries"
@@ -56,7 +63,6 @@ def check(table: StepTable, inputs: RunInputs) -> None:
             f"none of {table.traces.num_rows} traces {what} the score {success.score!r}; {_names('seen are', scores)}: "
             "set spec.success.score of the Agent",
         )
-    keys = _metadata_keys(table)
     if wanted.task_key is not None and wanted.task_key not in keys:
         raise TracesProblem(
             "TaskKeyNotFound",

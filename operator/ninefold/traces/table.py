@@ -1,7 +1,7 @@
 """One table of steps, whatever the backend: the Arrow schemas, and how a stream of traces is put into them.
 
-`collect` is the only place where an Agent's spec meets its traces: it keeps this agent's, judges each by the score
-that `spec.success` names, and counts what it leaves out. Every analysis starts from a `StepTable`.
+`collect` is the only place where an Agent's spec meets its traces: it keeps this agent's, grades each as `spec.success`
+says, and counts what it leaves out. Every analysis starts from a `StepTable`.
 """
 
 import json
@@ -13,9 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ninefold.api.agent import AgentSpec, Success
+from ninefold.api.agent import AgentSpec
+from ninefold.graders import BadRuleError, Graders
 from ninefold.traces.backend import Backend, Window
-from ninefold.traces.model import Score, TraceRecord
+from ninefold.traces.given import graded
+from ninefold.traces.model import TraceRecord
+from ninefold.traces.problem import TracesProblem
 
 _TIME = pa.timestamp("ns", "UTC")
 
@@ -118,7 +121,7 @@ def collect(backend: Backend, window: Window, agent: AgentSpec) -> StepTable:
 
 def tabulate(records: Iterable[TraceRecord], agent: AgentSpec, losses: Counter[str]) -> StepTable:
     """The table of a stream of traces. A trace id that comes twice counts as `duplicate_traces`."""
-    wanted = agent.traces
+    wanted, graders = agent.traces, _graders(agent)
     columns = {name: _Rows(schema) for name, schema in _SCHEMAS.items()}
     seen_traces: set[str] = set()
     seen_messages: set[str] = set()
@@ -136,7 +139,7 @@ def tabulate(records: Iterable[TraceRecord], agent: AgentSpec, losses: Counter[s
             losses["duplicate_traces"] += 1
         else:
             seen_traces.add(record.trace_id)
-            columns["traces"].add(_trace_row(record, agent, losses))
+            columns["traces"].add(_trace_row(record, agent, graders, losses))
             for step in record.steps:
                 columns["steps"].add(_step_row(step))
             for s in record.scores:
@@ -149,14 +152,11 @@ def tabulate(records: Iterable[TraceRecord], agent: AgentSpec, losses: Counter[s
     return StepTable(**tables, losses=nonzero(losses), seen=Seen(total, *seen))
 
 
-def judge(scores: Iterable[Score], success: Success) -> tuple[bool | None, float | None, str | None]:
-    """Outcome, score and its source: the newest score of that name, one about the whole trace before one of a step."""
-    own = [s for s in scores if s.name == success.score and s.value is not None]
-    if not own:
-        return None, None, None
-    last = max(own, key=lambda s: (s.step_id is None, s.ts))
-    assert last.value is not None
-    return last.value >= success.at_least, last.value, last.source
+def _graders(agent: AgentSpec) -> Graders:
+    try:
+        return Graders(agent.success)
+    except BadRuleError as error:
+        raise TracesProblem("BadRule", str(error)) from None
 
 
 def nonzero(losses: Counter[str]) -> dict[str, int]:
@@ -169,9 +169,9 @@ def _names(record: TraceRecord) -> tuple[Iterable[str], ...]:
     return agents, environments, {s.name for s in record.scores}, list(record.metadata)
 
 
-def _trace_row(record: TraceRecord, agent: AgentSpec, losses: Counter[str]) -> tuple[Any, ...]:
-    outcome, score, source = judge(record.scores, agent.success)
-    if outcome is None:
+def _trace_row(record: TraceRecord, agent: AgentSpec, graders: Graders, losses: Counter[str]) -> tuple[Any, ...]:
+    grade, source = graded(record, graders, agent.success.score)
+    if grade.success is None:
         losses["unjudged"] += 1
     task = record.metadata.get(agent.traces.task_key) if agent.traces.task_key else None
     return (
@@ -184,8 +184,8 @@ def _trace_row(record: TraceRecord, agent: AgentSpec, losses: Counter[str]) -> t
         None if task is None else str(task),
         record.start_ts,
         record.end_ts,
-        outcome,
-        score,
+        grade.success,
+        grade.score,
         source,
         record.cost_usd,
         json.dumps(record.metadata, sort_keys=True, ensure_ascii=False, default=str),
