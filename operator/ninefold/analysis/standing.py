@@ -67,7 +67,7 @@ def versions(own: Rates) -> list[VersionRate]:
     days = sorted(own, key=lambda k: (-k[1], k[0]))[:MAX_DAYS]
     for version, day in sorted(days, key=lambda k: (k[1], k[0])):
         n, x = own[version, day]
-        out.append(VersionRate(version=version, day=_date(day), success=success_rate(x, n)))
+        out.append(VersionRate(version=version, day=date_of(day), success=success_rate(x, n)))
     return out
 
 
@@ -128,5 +128,6 @@ def budget(solved: int, traces: int, patterns: Sequence[Pattern]) -> ErrorBudget
     )
 
 
-def _date(day: int) -> str:
+def date_of(day: int) -> str:
+    """The UTC date of a day since 1970, as ISO 8601 writes it."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date().isoformat()

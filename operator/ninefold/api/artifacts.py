@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError
 
 from ninefold.api.agent import AgentSpec, SuccessRate
-from ninefold.api.base import Model, ShortText
+from ninefold.api.base import Fraction, Model, ShortText
 from ninefold.api.edits import Edit, EditKind
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
@@ -140,6 +140,15 @@ class Interval(Model):
     high: float
 
 
+class Cue(Model):
+    """What could be seen before a choice and tells which of two tools is right. Many tasks share it."""
+
+    tool: str | None = Field(None, description="Tool whose result shows it; absent: a word of the request.")
+    name: str | None = Field(None, description="Field of the result; absent: a word of its text.")
+    value: str = Field(description="The value, one word.")
+    tasks: int = Field(ge=0, description="Distinct tasks that showed it.")
+
+
 class Decision(Model):
     """A place in the course of a trace at which the agent chooses."""
 
@@ -148,6 +157,18 @@ class Decision(Model):
     better: str | None = Field(None, description="The choice that wins from the same state, as an action signature.")
     better_example: str | None = Field(None, description="One recorded call of the better choice: its arguments.")
     tool: str | None = Field(None, description="Tool that is called at this point.")
+    cue: Cue | None = Field(None, description="ToolSelectionBias: what tells when the better tool is right.")
+
+
+class Drift(Model):
+    """How a pattern changed within the window."""
+
+    change: Literal["Appeared", "Vanished"]
+    version: str = Field(description="Agent version that it came or went with; empty: the traces name none.")
+    day: str = Field(description="First day of the change, UTC.")
+    before: Fraction = Field(description="Share of the traces at this point that took the losing choice, before it.")
+    after: Fraction = Field(description="The same since.")
+    message: str
 
 
 class Pattern(Model):
@@ -171,6 +192,7 @@ class Pattern(Model):
     errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
     facts: list[Fact] = Field(default_factory=list)
     intents: list[str] = Field(default_factory=list, description="Intents that it is limited to; empty: everywhere.")
+    drift: Drift | None = Field(None, description="It came or went within the window. Absent: it was there throughout.")
     weak: bool = Field(False, description="The values behind it are poorly calibrated.")
 
 

@@ -15,6 +15,7 @@ from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coding import START, Symbol
 from ninefold.analysis.decisions.confirm import Confirmed, Declined, Population, condition
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
+from ninefold.analysis.drift import Counts, with_drift
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE
 from ninefold.analysis.stats.wilson import nines
@@ -43,7 +44,10 @@ class _Arms:
 def patterns(engine: Engine, population: Population, confirmed: Sequence[Confirmed], *, symbols: Sequence[Symbol],
              informing: frozenset[str], weak: bool) -> list[Pattern]:  # fmt: skip
     """By the nines they cost, worst first. `weak`: the values are poorly calibrated, and the patterns are marked."""
-    found = [_pattern(engine, population, c, symbols, informing) for c in confirmed]
+    found = [
+        with_drift(_pattern(engine, population, c, symbols, informing), _seen(engine, c.contrast, symbols))
+        for c in confirmed
+    ]
     found = [p.model_copy(update={"weak": weak}) for p in found]
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
@@ -133,6 +137,11 @@ def _arms(engine: Engine, c: Contrast, symbols: Sequence[Symbol]) -> _Arms:
     won = {r["code"]: r["won"] / max(1, r["all_won"]) for r in rows}
     following = engine.query(statements.followers(win, c.point[0])) if c.family == "next" else []
     return _Arms(lost, won, {r["code"]: r["n"] for r in following})
+
+
+def _seen(engine: Engine, c: Contrast, symbols: Sequence[Symbol]) -> Counts:
+    rows = engine.query(statements.seen(*condition(c, symbols)))
+    return {(r["version"], r["day"]): (r["met"], r["taken"]) for r in rows}
 
 
 def _evidence(engine: Engine, p: Population, c: Confirmed) -> list[str]:

@@ -175,3 +175,11 @@ def followers(win: str, point: int) -> str:
     """Statement: which code comes next after the first `point`, in traces of one arm."""
     following = f"seq[indexOf(seq, {point}) + 1]"
     return f"SELECT {following} AS code, count() AS n FROM coded WHERE {win} GROUP BY code ORDER BY code"
+
+
+def seen(lose: str, win: str) -> str:
+    """Statement: by version and day, how many traces met the point, and how many of them took the losing choice."""
+    return f"""
+    SELECT version, day, count() AS met, countIf({lose}) AS taken
+    FROM coded WHERE {lose} OR {win} GROUP BY version, day ORDER BY version, day
+    """
