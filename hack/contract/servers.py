@@ -77,10 +77,11 @@ def running(binary: Path, arguments: Sequence[str], ready: str, log: Path) -> It
 
 
 @contextmanager
-def collector(folder: Path) -> Iterator[str]:
+def collector(folder: Path, clickhouse: str | None = None, *, json_columns: bool = False) -> Iterator[str]:
     """A collector that writes below `folder` in four wrappings; gives the address for OTLP over HTTP.
 
-    The files are complete when the block has ended.
+    The files are complete when the block has ended. With the address of a ClickHouse the spans go there as well,
+    before a request is answered; `json_columns` makes the attributes JSON columns instead of maps.
     """
     port = free_port()
     exporters = {
@@ -89,13 +90,19 @@ def collector(folder: Path) -> Iterator[str]:
         "file/json-zstd": "{path: %s/traces.json.zst, compression: zstd}",
         "file/proto-zstd": "{path: %s/traces.binpb.zst, format: proto, compression: zstd}",
     }
+    written = {name: text % folder for name, text in exporters.items()}
+    if clickhouse is not None:
+        written["clickhouse"] = (
+            f"{{endpoint: '{clickhouse}', compress: none, json: {str(json_columns).lower()}, "
+            "sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}"
+        )
     config = folder / "collector.yaml"
     config.write_text(
         f"receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{port}'}}}}}}}}\n"
         "exporters:\n"
-        + "".join(f"  {name}: {text % folder}\n" for name, text in exporters.items())
+        + "".join(f"  {name}: {text}\n" for name, text in written.items())
         + "service:\n  telemetry: {metrics: {level: none}}\n"
-        f"  pipelines: {{traces: {{receivers: [otlp], exporters: [{', '.join(exporters)}]}}}}\n"
+        f"  pipelines: {{traces: {{receivers: [otlp], exporters: [{', '.join(written)}]}}}}\n"
     )
     url = f"http://127.0.0.1:{port}"
     with running(build("collector"), ["--config", f"file:{config}"], url, folder / "collector.log"):

@@ -6,6 +6,7 @@ a query, its parameters and its data on, and keeps one user with one password. I
     python -m standins.clickhouse PORT     serves until it is stopped
 """
 
+import json
 import re
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from chdb.session import Session
+
+from standins import native
 
 PASSWORD = "stand-in"
 _STATUS = (
@@ -101,7 +104,14 @@ def _handler(standin: ClickHouseStandIn) -> type[BaseHTTPRequestHandler]:
             if _READS.match(sql) and (found := _FORMAT.search(sql)):
                 fmt, sql = found[0].split()[1].decode().rstrip(";"), sql[: found.start()]
             try:
-                self._answer(200, standin.query(sql, data, params, fmt))
+                if (
+                    fmt == "Native"
+                    and _READS.match(sql)
+                    and int(asked.get("client_protocol_version", 0)) >= native.FIRST
+                ):
+                    self._answer(200, native.block(json.loads(standin.query(sql, data, params, "JSONCompact"))))
+                else:
+                    self._answer(200, standin.query(sql, data, params, fmt))
             except RuntimeError as error:
                 said = str(error)
                 status = next((code for name, code in _STATUS if name in said), 500)

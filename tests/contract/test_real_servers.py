@@ -7,7 +7,6 @@ keeps their answers in `answers/`. The default level replays these answers, so t
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
-from otel_rows import insert
 from same_table import assert_same
 
-from contract import servers
+from contract import sdk, servers
 from ninefold.api.tracebackend import JaegerSource, TraceBackendSpec
 from ninefold.traces import Window, open_backend
 from ninefold.traces.jaeger import Jaeger
 from ninefold.traces.model import TraceRecord
-from ninefold.traces.otlp import flats_in
-from ninefold.traces.stored import on_volume
 from standins.clickhouse import ClickHouseStandIn
 
 WINDOW = Window(1_789_999_000 * 10**9, 1_790_003_000 * 10**9)
@@ -32,6 +28,8 @@ WRAPPINGS = ("traces.json", "traces.binpb", "traces.json.zst", "traces.binpb.zst
 ANSWERS = Path(__file__).parent / "answers"
 DDL = Path(__file__).parents[2] / "hack/standins/otel_traces.sql"
 RECORD = bool(os.environ.get("NINEFOLD_RECORD"))
+BATCH = 10
+"""Spans of one request: the spans of one trace come in several."""
 
 
 def needs(name: str) -> Any:
@@ -50,17 +48,6 @@ def wanted(sent: list[str], tmp_path: Path) -> list[TraceRecord]:
     folder.mkdir()
     (folder / "traces.jsonl").write_text("\n".join(sent))
     return files(folder)
-
-
-def push(url: str, lines: list[str]) -> None:
-    """Every line to `/v1/traces`, the spans of each in two halves that come one after the other."""
-    with httpx.Client(headers={"Content-Type": "application/json"}) as client:
-        for line in lines:
-            whole = json.loads(line)
-            spans = whole["resourceSpans"][0]["scopeSpans"][0]["spans"]
-            for half in (spans[1::2], spans[0::2]):
-                whole["resourceSpans"][0]["scopeSpans"][0]["spans"] = half
-                client.post(f"{url}/v1/traces", content=json.dumps(whole)).raise_for_status()
 
 
 class Recorder(httpx.HTTPTransport):
@@ -82,11 +69,56 @@ class Recorder(httpx.HTTPTransport):
 @needs("collector")
 def test_what_the_collector_writes_is_what_was_sent(sent: list[str], wanted: list[TraceRecord], tmp_path: Path) -> None:
     with servers.collector(tmp_path) as url:
-        push(url, sent)
+        sdk.send(url, sent, BATCH)
     for name in WRAPPINGS:
         assert_same(wanted, files(tmp_path, name))
         if RECORD:
             shutil.copy(tmp_path / name, ANSWERS / name)
+
+
+class Watched(ClickHouseStandIn):
+    """Remembers what it was asked, and the data that followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[bytes, bytes]] = []
+
+    def query(self, sql: bytes, data: bytes = b"", *more: Any) -> bytes:
+        self.asked.append((sql, data))
+        return super().query(sql, data, *more)
+
+
+@pytest.mark.contract
+@needs("collector")
+def test_what_the_exporter_writes_into_clickhouse_is_what_was_sent(
+    sent: list[str], wanted: list[TraceRecord], tmp_path: Path
+) -> None:
+    """The exporter makes its table itself, by its own definition, which is the one of the other tests."""
+    with Watched() as server, servers.collector(tmp_path, server.url) as url:
+        sdk.send(url, sent, BATCH)
+        assert_same(wanted, of_table(server))
+    made = next(sql for sql, _ in server.asked if sql.startswith(b"CREATE TABLE"))
+    assert words(made) == words(DDL.read_bytes())
+    inserts = [(sql, data) for sql, data in server.asked if sql.startswith(b"INSERT")]
+    assert len(inserts) > 1
+    if RECORD:
+        (ANSWERS / "otel_traces.sql").write_bytes(inserts[0][0] + b"\n")
+        (ANSWERS / "otel_traces.native").write_bytes(b"".join(data for _, data in inserts))
+
+
+@pytest.mark.contract
+@needs("collector")
+def test_an_exporter_that_keeps_attributes_in_json_columns_is_read_as_well(
+    sent: list[str], wanted: list[TraceRecord], tmp_path: Path
+) -> None:
+    with ClickHouseStandIn() as server, servers.collector(tmp_path, server.url, json_columns=True) as url:
+        sdk.send(url, sent, BATCH)
+        assert_same(wanted, of_table(server))
+
+
+def words(sql: bytes) -> list[bytes]:
+    """A statement without its comments, however it is broken into lines."""
+    return b" ".join(line for line in sql.splitlines() if not line.startswith(b"--")).split()
 
 
 @pytest.mark.contract
@@ -94,7 +126,7 @@ def test_what_the_collector_writes_is_what_was_sent(sent: list[str], wanted: lis
 def test_what_jaeger_answers_is_what_was_sent(sent: list[str], wanted: list[TraceRecord], tmp_path: Path) -> None:
     recorder = Recorder()
     with servers.jaeger(tmp_path) as (otlp, query):
-        push(otlp, sent)
+        sdk.send(otlp, sent, BATCH)
         found = list(Jaeger(JaegerSource(url=query), {}, recorder).read(WINDOW))
     assert_same(without_users(wanted), without_users(found), resolution=1000)
     if RECORD:
@@ -118,12 +150,16 @@ def test_what_a_jaeger_answered_is_what_was_sent(wanted: list[TraceRecord]) -> N
     assert_same(without_users(wanted), without_users(backend.read(WINDOW)), resolution=1000)
 
 
-def test_what_the_exporters_table_holds_is_what_was_sent(wanted: list[TraceRecord]) -> None:
+def test_what_the_exporter_wrote_into_its_table_is_what_was_sent(wanted: list[TraceRecord]) -> None:
     with ClickHouseStandIn() as server:
         server.query(DDL.read_bytes())
-        insert(server, flats_in(on_volume([ANSWERS / "traces.json"], ANSWERS), Counter()))
-        spec = TraceBackendSpec.model_validate({"clickhouse": {"url": server.url}})
-        assert_same(wanted, open_backend(spec, None, {}).read(WINDOW))
+        server.query((ANSWERS / "otel_traces.sql").read_bytes(), (ANSWERS / "otel_traces.native").read_bytes())
+        assert_same(wanted, of_table(server))
+
+
+def of_table(server: ClickHouseStandIn) -> list[TraceRecord]:
+    spec = TraceBackendSpec.model_validate({"clickhouse": {"url": server.url}})
+    return list(open_backend(spec, None, {}).read(WINDOW))
 
 
 def without_users(records: Any) -> Iterator[TraceRecord]:
