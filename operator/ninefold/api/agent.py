@@ -22,6 +22,7 @@ from ninefold.api.base import (
 )
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
 from ninefold.api.graders import Judges, Rule
+from ninefold.api.prompts import Delivered, LangfusePrompt
 
 
 class AgentModel(Model):
@@ -114,6 +115,18 @@ class AgentReplay(Model):
 class Delivery(Model):
     """Where versions go, and who renders them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.langfusePrompt) || self.mode == 'Mount'",
+                    "message": "a Langfuse prompt is one text and cannot carry a condition: set delivery.mode to "
+                    "Mount, or drop delivery.langfusePrompt",
+                }
+            ]
+        }
+    )
+
     mode: Literal["Mount", "Client"] = Field(
         "Mount",
         description="Mount: the agent mounts the ConfigMap and reads plain keys; only unconditional edits. "
@@ -124,6 +137,9 @@ class Delivery(Model):
         "KeepCompatible",
         description="When Git changes the baseline. KeepCompatible: edits of components whose text did not change "
         "stay. Reset: back to the baseline alone. Hold: the pointer stays where it is.",
+    )
+    langfuse_prompt: LangfusePrompt | None = Field(
+        None, description="Langfuse prompts that carry the same texts, for agents that read them from there."
     )
 
 
@@ -142,6 +158,12 @@ class AgentSpec(Model):
                     "rule": "!has(self.edits) || self.edits.all(e, self.components.exists(c, c.name == e.component)"
                     " || e.component.startsWith('context.') || e.component.startsWith('fallback.'))",
                     "message": "an edit of system or tool.<name> needs a component of that name in spec.components",
+                },
+                {
+                    "rule": "!has(self.delivery.langfusePrompt) || !has(self.delivery.langfusePrompt.prompts)"
+                    " || self.components.all(c, self.delivery.langfusePrompt.prompts.exists(p, p.component == c.name))",
+                    "message": "each of spec.components needs a prompt in delivery.langfusePrompt.prompts: "
+                    "add the missing ones, or write prefix instead",
                 },
             ]
         }
@@ -223,9 +245,10 @@ class AgentStatus(Model):
     observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that this is about.")
     conditions: Conditions = Field(
         default_factory=list,
-        description="Ready, Reconciling, Stalled, Promoted, Plateaued, PolicyConflict, ProofStale.",
+        description="Ready, Reconciling, Stalled, Promoted, Delivered, Plateaued, PolicyConflict, ProofStale.",
     )
     stable_version: ShortText | None = Field(None, description="The version that the pointer serves.")
+    delivered: Delivered | None = Field(None, description="What stands in Langfuse, with delivery.langfusePrompt.")
     success: SuccessRate | None = Field(None, description="Success as last analysed.")
     standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
     last_analyzed_run: ShortText | None = Field(None, description="The run that analysed it.")
