@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 
 from ninefold.api.tracebackend import LOGIN_PREFIX, ServerLogin
-from ninefold.traces.langfuse.client import is_tls, seconds_until
+from ninefold.traces.langfuse.client import seconds_until
+from ninefold.traces.langfuse.refusals import is_tls
 from ninefold.traces.problem import TracesProblem
 
 MAX_BYTES = 128 * 2**20

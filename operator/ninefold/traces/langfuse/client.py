@@ -12,17 +12,16 @@ Redirects are not followed, for the keys would go along.
 
 import json
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
 
+from ninefold.traces.langfuse import refusals
 from ninefold.traces.problem import TracesProblem
 
 PUBLIC_KEY, SECRET_KEY = "NINEFOLD_LANGFUSE_PUBLIC_KEY", "NINEFOLD_LANGFUSE_SECRET_KEY"
@@ -120,11 +119,7 @@ class Client:
     def _object(self, response: httpx.Response, data: bytes) -> Json:
         body = _json(data)
         if not isinstance(body, dict):
-            raise TracesProblem(
-                "NotLangfuse",
-                f"{self.host} answers, but not as Langfuse does: write the address of the Langfuse server itself as "
-                "langfuse.host, without a path of its web pages",
-            )
+            raise refusals.not_langfuse(self.host)
         if response.headers.get("X-RateLimit-Remaining") == "0":
             self._sleep(min(MAX_WAIT, seconds_until(response.headers.get("X-RateLimit-Reset"))))
         return body
@@ -142,32 +137,14 @@ class Client:
 
     def _problem(self, status: int, path: str, response: httpx.Response) -> TracesProblem:
         if status == 401:
-            return TracesProblem(
-                "WrongKeys",
-                f"{self.host} refuses the keys (HTTP 401): publicKeySecretRef and secretKeySecretRef must name a key "
-                "pair of a project on this very server; keys of another server or region are refused like wrong ones",
-            )
+            return refusals.wrong_keys(self.host)
         if status == 403:
-            return TracesProblem(
-                "Forbidden",
-                f"{self.host} knows the keys but does not let them read {path} (HTTP 403): use a key pair of the "
-                "project, not of the organisation, and check the plan and the access rules of the server",
-            )
+            return refusals.forbidden(self.host, f"read {path}")
         if response.is_redirect:
-            target = urlsplit(response.headers.get("Location", ""))
-            to = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
-            return TracesProblem(
-                "Redirected",
-                f"{self.host} redirects{to} (HTTP {status}), and keys are not sent along: write the address that "
-                "answers by itself, with https:// where the server wants it and without a login page before it",
-            )
+            return refusals.redirected(self.host, status, response.headers.get("Location", ""))
         if status == 429:
-            return TracesProblem(
-                "RateLimited",
-                f"{self.host} has refused {path} for {MAX_WAIT / 60:g} minutes because of its rate limit (HTTP 429): "
-                "read a shorter window, read the blob-storage export, or have the limit raised",
-                permanent=False,
-            )
+            instead = "read a shorter window, read the blob-storage export, or have the limit raised"
+            return refusals.rate_limited(self.host, path, MAX_WAIT / 60, instead)
         return TracesProblem(
             "RequestRefused",
             f"{self.host} does not understand the request for {path} (HTTP {status}): set langfuse.api to V4 or V1, "
@@ -175,29 +152,14 @@ class Client:
         )
 
     def _unavailable(self, what: str) -> TracesProblem:
-        return TracesProblem(
-            "BackendUnavailable", f"{self.host} does not answer ({what}), tried {TRIES} times", permanent=False
-        )
+        return refusals.unavailable(self.host, what, TRIES)
 
     def _broken(self, error: Exception) -> Exception:
-        if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-            return self._unavailable("no connection in time")
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.TimeoutException) and not isinstance(
+            error, httpx.ConnectTimeout | httpx.PoolTimeout
+        ):
             return TooLarge(self._unavailable(f"no answer within {TIMEOUT:g} s"))
-        if is_tls(error):
-            return TracesProblem(
-                "TlsFailed",
-                f"the TLS connection to {self.host} fails: its certificate must be valid, made for this name and "
-                "signed by an authority that the Jobs' image trusts; a server without TLS is written with http://",
-            )
-        if isinstance(error, httpx.ConnectError):
-            return TracesProblem(
-                "Unreachable",
-                f"no connection to {self.host}: check name and port in langfuse.host, that the server runs, and that "
-                "a NetworkPolicy lets the Jobs reach it",
-                permanent=False,
-            )
-        return self._unavailable(f"broken connection, {type(error).__name__}")
+        return refusals.broken(self.host, error, TRIES)
 
 
 def seconds_until(value: str | None) -> float:
@@ -227,13 +189,3 @@ def _json(data: bytes) -> Any:
         return json.loads(data.decode(errors="replace"))
     except (ValueError, RecursionError):
         return None
-
-
-def is_tls(error: BaseException) -> bool:
-    """Whether a connection failed because of its encryption: httpx wraps the cause."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError) or "SSL" in str(cause):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
