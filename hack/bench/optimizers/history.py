@@ -56,12 +56,13 @@ def analysed(world: World, given: RunInputs, stable: VersionContent, cycle: int)
 def _records(world: World, desk: Desk, stable: VersionContent, cycle: int) -> Iterator[TraceRecord]:
     for visit in range(world.settings["visits"]):
         for number, task in enumerate(world.seen):
-            run = desk.run(task, rendered(stable, {"app.region": task.region}))
+            prompts = rendered(stable, {"app.region": task.region})
             trace = f"{cycle:02x}{visit:02x}{number:028x}"
-            yield assemble(list(_spans(trace, (visit * len(world.seen) + number) * 60 * SECOND, run)), Counter())
+            start = (visit * len(world.seen) + number) * 60 * SECOND
+            yield assemble(list(_spans(trace, start, desk.run(task, prompts), "\n".join(prompts.values()))), Counter())
 
 
-def _spans(trace: str, start: int, run: Run) -> Iterator[Span]:
+def _spans(trace: str, start: int, run: Run, system: str) -> Iterator[Span]:
     question = [Message("user", run.task.question)]
     yield Span(
         trace, f"{trace}-0", start, start + 30 * SECOND, kind="agent", agent="freight", session_id=trace,
@@ -69,7 +70,7 @@ def _spans(trace: str, start: int, run: Run) -> Iterator[Span]:
         scores=[Score("done", float(run.solved), "check", start + 30 * SECOND)],
     )  # fmt: skip
     yield Span(
-        trace, f"{trace}-1", start, start + 1, parent_id=f"{trace}-0", kind="llm", system=SYSTEM, messages=question
+        trace, f"{trace}-1", start, start + 1, parent_id=f"{trace}-0", kind="llm", system=system, messages=question
     )
     for n, call in enumerate(run.calls, 2):
         at = start + n * SECOND

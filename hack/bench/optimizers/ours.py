@@ -21,7 +21,16 @@ from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate, proved_already
 from ninefold.llm import Chat
 from ninefold.pairing import paired
-from ninefold.proposals import Evidence, InjectFacts, LookBeforeActing, Proposer, Reflect, StopRepeating, propose
+from ninefold.proposals import (
+    ChooseTool,
+    Evidence,
+    InjectFacts,
+    LookBeforeActing,
+    Proposer,
+    Reflect,
+    StopRepeating,
+    propose,
+)
 from ninefold.proposals.reflection import WrittenEdit, WrittenEdits
 from ninefold.replay import Answer, Buyer, Request, Runner, Tournament, extended, in_order, null_edit, plan_of, prove
 
@@ -99,8 +108,10 @@ async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -
     found = analysed(world, given, out.content, cycle)
     if cycle == 0:
         out.patterns = [pattern.wire() for pattern in found.report.patterns]
-    evidence = Evidence(found.report, out.content, "Client", given.agent.model.context_window)
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating()]
+    evidence = Evidence(
+        found.report, out.content, "Client", given.agent.model.context_window, given.policy.analysis.intent_key
+    )
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool()]
     chat = cast(Chat, StandInChat(f"reflect/{seed}/{cycle}"))
     proposals = await propose(
         evidence, [*proposers, Reflect(chat)], given.policy.proposals.kinds, given.policy.proposals.max_candidates

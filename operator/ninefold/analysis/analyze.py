@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ninefold.analysis import facts, standing
 from ninefold.analysis.cases import case_set
+from ninefold.analysis.cues import with_cues
 from ninefold.analysis.decisions.coding import Coder
 from ninefold.analysis.decisions.study import Study, study
 from ninefold.analysis.detectors import DETECTORS
@@ -67,7 +68,8 @@ def analyze_parts(parts: Iterable[Part], inputs: RunInputs) -> Analysis:
         found = patterns(answers, knowledge, sum(e.solved for e in population), len(population))
         told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices)}
         more = _decisions(engine, table, mine, settings, informing=knowledge.informing, told=sorted(told))
-    found = sorted(found + more.patterns, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
+    found += with_cues(more.patterns, population, settings.min_support)
+    found = sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
     found = shrunk(found, inputs.gains)
     unanswered = sorted(answers, key=lambda a: -len(a.question.choices))
     sentences = [s for a in unanswered if (s := not_identified(a, settings.min_support))]

@@ -6,7 +6,16 @@ from contextlib import AsyncExitStack
 from ninefold.api.artifacts import AnalysisReport, ProposalSet
 from ninefold.jobs.runtime import JobContext
 from ninefold.llm import Chat
-from ninefold.proposals import Evidence, InjectFacts, LookBeforeActing, Proposer, Reflect, StopRepeating, propose
+from ninefold.proposals import (
+    ChooseTool,
+    Evidence,
+    InjectFacts,
+    LookBeforeActing,
+    Proposer,
+    Reflect,
+    StopRepeating,
+    propose,
+)
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +28,10 @@ async def run(ctx: JobContext) -> ProposalSet:
         stable=inputs.baseline,
         delivery=inputs.agent.delivery.mode,
         context_window=inputs.agent.model.context_window,
+        intent_key=inputs.policy.analysis.intent_key,
+        from_git=inputs.agent.edits,
     )
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating()]
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool()]
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
             chat = Chat(

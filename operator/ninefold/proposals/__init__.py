@@ -3,6 +3,7 @@
 `protocol.Proposer` is what a proposer is; `loop.propose` asks them and makes the `ProposalSet`.
 """
 
+from ninefold.proposals.choose_tool import ChooseTool
 from ninefold.proposals.facts import InjectFacts
 from ninefold.proposals.lookup import LookBeforeActing
 from ninefold.proposals.loop import propose
@@ -11,6 +12,7 @@ from ninefold.proposals.reflection import Reflect
 from ninefold.proposals.stop_repeating import StopRepeating
 
 __all__ = [
+    "ChooseTool",
     "Evidence",
     "InjectFacts",
     "LookBeforeActing",

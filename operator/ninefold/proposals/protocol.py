@@ -16,12 +16,16 @@ class Evidence:
 
     report: patterns and facts of the analysis bucket. stable: what candidates extend. delivery: how edits reach the
     agent; under Mount no edit may carry a condition. context_window: tokens that fit the agent's model, if known.
+    intent_key: the metadata key on whose values a condition may stand. from_git: edits of the stable version that Git
+    owns, which no candidate can take away.
     """
 
     report: AnalysisReport
     stable: VersionContent
     delivery: Literal["Mount", "Client"] = "Mount"
     context_window: int | None = None
+    intent_key: str | None = None
+    from_git: Sequence[Edit] = ()
 
     @property
     def tools(self) -> frozenset[str]:
@@ -73,6 +77,20 @@ class Proposer(Protocol):
     def kinds(self) -> frozenset[EditKind]: ...
 
     async def propose(self, evidence: Evidence) -> Proposal: ...
+
+
+def conditions(pattern: Pattern, evidence: Evidence) -> list[dict[str, str] | None]:
+    """The conditions of the edits that answer a pattern: `[None]` when it is found everywhere, one a value of the
+    intent key when it is limited to some, and none at all when delivery cannot carry them."""
+    if not pattern.intents:
+        return [None]
+    if evidence.intent_key is None or evidence.delivery == "Mount":
+        return []
+    return [{evidence.intent_key: intent} for intent in pattern.intents[:MAX_CONDITIONS] if len(intent) <= 512]
+
+
+MAX_CONDITIONS = 8
+"""Values of the intent key for which one pattern is answered."""
 
 
 def receipt_for(pattern: Pattern, text: str, proposer: str, share: float = 1.0) -> Receipt:
