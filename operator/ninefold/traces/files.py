@@ -5,6 +5,7 @@ dots of its own is tried first. Rows of one trace share the trace's id and may s
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,16 +20,19 @@ from ninefold.api.tracebackend import Capabilities, FilesSource
 from ninefold.traces import genai
 from ninefold.traces.assemble import assemble
 from ninefold.traces.backend import Window, within
-from ninefold.traces.model import Score, Span, StepKind, TraceRecord
+from ninefold.traces.model import PROGRAM, Score, Span, StepKind, TraceRecord
+from ninefold.traces.objects import Object
 from ninefold.traces.paths import decode, lines, require_files
 from ninefold.traces.probe import PROBE_ROWS, capabilities
-from ninefold.traces.spool import by_trace
+from ninefold.traces.spool import Record, by_trace
+from ninefold.traces.stored import on_volume
 
 _EXPANSION = 8
 """Compressed columns and gzipped lines take about this much more as rows."""
 _UNITS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
 """A number since 1970 is ns, us, ms or s by its size: each unit covers the years 1973 to 5138."""
 _KINDS: dict[str, StepKind] = {"llm": "llm", "tool": "tool", "agent": "agent"}
+_ENDING = re.compile(r"\.(jsonl|json|ndjson|parquet)(\.gz)?$")
 _BAD = ("error", "failed", "failure", "false")
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 Row = dict[str, Any]
@@ -52,19 +56,41 @@ class MappedFiles:
         yield from within(window, self._assembled(self._rows(files), size), self.losses)
 
     def _assembled(self, rows: Iterable[tuple[str, Row]], size: int) -> Iterator[TraceRecord]:
-        for group in by_trace(rows, size, self.losses):
+        yield from self.traces(by_trace(rows, size, self.losses))
+
+    def _rows(self, files: list[Path]) -> Iterator[tuple[str, Row]]:
+        root = self._root.resolve()
+        for path in files:
+            yield from self._rows_of(path, path.relative_to(root).as_posix())
+
+    def _rows_of(self, path: Path, name: str) -> Iterator[tuple[str, Row]]:
+        """Rows with their place, which names a step without an id: the same whatever other files there are."""
+        read = self._parquet if self._source.format == "parquet" else self._jsonl
+        for place, row in enumerate(read(path)):
+            trace_id = pick(row, self._map.trace_id)
+            if trace_id is None or trace_id == "":
+                self.losses["rows_without_trace_id"] += 1
+            else:
+                yield str(trace_id), {"place": f"{_ENDING.sub('', name)}-{place:012d}", "row": row}
+
+    # ------------------------------------------------------------ object by object, see `ninefold.traces.objects`
+
+    def objects(self, window: Window) -> list[Object]:
+        found = on_volume(require_files(self._root, self._source.path, self.losses), self._root.resolve())
+        return [Object(f.name, f.size, f.changed, self._root.resolve() / f.name) for f in found]
+
+    def rows(self, one: Object) -> Iterator[tuple[str, Record]]:
+        yield from self._rows_of(one.handle, one.name)
+
+    def moment(self, row: Record) -> int | None:
+        return nanos(pick(row["row"], self._map.start_time))
+
+    def traces(self, groups: Iterable[list[Record]]) -> Iterator[TraceRecord]:
+        for group in groups:
             if spans := [s for s in (self._span(r) for r in group) if s]:
                 yield assemble(spans, self.losses)
 
-    def _rows(self, files: list[Path]) -> Iterator[tuple[str, Row]]:
-        for n, path in enumerate(files):
-            read = self._parquet if self._source.format == "parquet" else self._jsonl
-            for place, row in enumerate(read(path)):
-                trace_id = pick(row, self._map.trace_id)
-                if trace_id is None or trace_id == "":
-                    self.losses["rows_without_trace_id"] += 1
-                else:
-                    yield str(trace_id), {"place": f"{n:04d}-{place:012d}", "row": row}
+    # ------------------------------------------------------------ rows
 
     def _jsonl(self, path: Path) -> Iterator[Row]:
         for line in lines(path, self.losses):
@@ -110,18 +136,30 @@ class MappedFiles:
             tool_name=str(tool) if tool else None,
             args=genai.text_of(get(m.tool_args)),
             result=_text(get(m.tool_result)),
+            error_type=_text(get(m.error_type)),
             error_message=_text(get(m.error_message)),
+            parent_id=_text(get(m.parent_id)),
+            call_id=_text(get(m.tool_call_id)),
+            system=_text(get(m.system_prompt)),
+            model=_text(get(m.model)),
+            prompt_name=_text(get(m.prompt_name)),
+            prompt_version=_text(get(m.prompt_version)),
+            tokens_in=genai.count_of(get(m.tokens_in)),
+            tokens_out=genai.count_of(get(m.tokens_out)),
+            cost_usd=genai.number(get(m.cost), self.losses),
             session_id=_text(get(m.session_id)),
+            user_id=_text(get(m.user_id)),
             agent=_text(get(m.agent)),
+            agent_version=_text(get(m.agent_version)),
             environment=_text(get(m.environment)),
             metadata={c: v for c in m.metadata if (v := pick(row, c)) is not None},
         )
-        span.failed = span.error_message is not None or str(get(m.status)).lower() in _BAD
-        span.messages = genai.messages_of(get(m.input), self.losses)
-        if (said := get(m.output)) is not None:
-            span.output = genai.messages_of(said, self.losses)
-        if m.outcome and (value := genai.number(get(m.outcome), self.losses)) is not None:
-            span.scores = [Score(m.outcome, value, "column", span.end)]
+        told = span.error_message is not None or span.error_type is not None
+        span.failed = told or str(get(m.status)).lower() in _BAD
+        span.messages = genai.said_of(get(m.input), self.losses, "user")
+        span.output = genai.said_of(get(m.output), self.losses, "assistant")
+        if m.outcome and get(m.outcome) is not None:
+            span.scores = [Score(m.outcome, genai.number(get(m.outcome), self.losses), PROGRAM, span.end)]
         return span
 
 

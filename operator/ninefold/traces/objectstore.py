@@ -31,7 +31,7 @@ def objects(source: ObjectStore, pattern: str, secrets: Mapping[str, str]) -> li
     files = [info for info in found if info.type == fs.FileType.File and info.size]
     names = {info.path: info.path.removeprefix(base).lstrip("/") for info in files}
     return [
-        Stored(names[info.path], info.size, _opener(store, info.path))
+        Stored(names[info.path], info.size, _opener(store, info.path), info.mtime_ns or 0)
         for info in sorted(files, key=lambda info: info.path)
         if wanted.fullmatch(names[info.path]) and not any(p.startswith(".") for p in names[info.path].split("/"))
     ]

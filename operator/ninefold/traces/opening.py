@@ -13,7 +13,7 @@ from ninefold.traces.private import Private
 from ninefold.traces.problem import TracesProblem
 
 
-def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str, str] | None = None) -> Backend:
+def open_backend(spec: TraceBackendSpec, root: Path | None, secrets: Mapping[str, str] | None = None) -> Private:
     """The backend that a spec names, over the volume mounted at `root`, with the credentials in `secrets`.
 
     Its traces come cleaned as `spec.privacy` says, whatever the backend (`ninefold.traces.private`).

@@ -9,16 +9,19 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from ninefold.api.tracebackend import Capabilities, OtlpSource
 from ninefold.traces import otlp_json, otlp_proto
 from ninefold.traces.backend import Window, within
 from ninefold.traces.model import TraceRecord
+from ninefold.traces.objects import Object
 from ninefold.traces.objectstore import objects
-from ninefold.traces.otel import Flat, traces_of
+from ninefold.traces.otel import Flat, trace_of, traces_of
 from ninefold.traces.paths import decode, require_files
 from ninefold.traces.probe import PROBE_BYTES, capabilities
 from ninefold.traces.problem import TracesProblem
+from ninefold.traces.spool import Record
 from ninefold.traces.stored import Stored, is_json, of_time, on_volume, records
 
 _PACKED = 12
@@ -41,6 +44,24 @@ class OtlpFiles:
         files = of_time(self._files(), window, self.losses)
         size = sum(f.size * (_PACKED if f.name.endswith((".gz", ".zst", ".zstd")) else 1) for f in files)
         yield from within(window, traces_of(flats_in(files, self.losses), size, self.losses), self.losses)
+
+    # ------------------------------------------------------------ object by object, see `ninefold.traces.objects`
+
+    def objects(self, window: Window) -> list[Object]:
+        files = of_time(self._files(), window, self.losses)
+        return [Object(f.name, f.size, f.changed, f) for f in files]
+
+    def rows(self, one: Object) -> Iterator[tuple[str, Record]]:
+        for flat in flats_in([one.handle], self.losses):
+            yield flat["trace_id"], cast(Record, flat)
+
+    def moment(self, row: Record) -> int:
+        return int(row["start"] or row["end"])
+
+    def traces(self, groups: Iterable[list[Record]]) -> Iterator[TraceRecord]:
+        for group in groups:
+            if (record := trace_of(cast(list[Flat], group), self.losses)) is not None:
+                yield record
 
     def _files(self) -> list[Stored]:
         if self._source.object_store is not None:

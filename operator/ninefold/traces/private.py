@@ -10,13 +10,14 @@ What a Job groups on its own disk before this door (`ninefold.traces.spool`) is 
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ninefold.api.tracebackend import USER_HASH_KEY, Capabilities, Privacy
 from ninefold.traces.assemble import message_hash
 from ninefold.traces.backend import Backend, Window
 from ninefold.traces.model import Step, TraceRecord
+from ninefold.traces.objects import ObjectSource
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.redaction import Redactor
 
@@ -39,8 +40,16 @@ class Private:
         return found.model_copy(update=names)
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
-        for record in self._inner.read(window):
-            yield self._cleaned(record)
+        yield from self.cleaned(self._inner.read(window))
+
+    @property
+    def source(self) -> ObjectSource | None:
+        """The backend behind this door, if it can be read object by object. Its traces must go through `cleaned`."""
+        return self._inner if isinstance(self._inner, ObjectSource) else None
+
+    def cleaned(self, records: Iterable[TraceRecord]) -> Iterator[TraceRecord]:
+        """These traces without what the rules take out."""
+        return (self._cleaned(record) for record in records)
 
     def _cleaned(self, record: TraceRecord) -> TraceRecord:
         clean = self._redactor.text

@@ -1,4 +1,4 @@
-"""A window searched in slices, where a server answers at most N and does not say which ones it left out."""
+"""A window in slices of time: those that are read and kept one by one, and those of a search with a limit."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,6 +8,9 @@ from ninefold.traces.backend import Window
 
 MILLISECOND = 1_000_000
 HOUR = 3600 * 10**9
+DAY = 24 * HOUR
+_LENGTHS = ((100 * DAY, HOUR), (3660 * DAY, DAY))
+"""Hours for windows of up to a hundred days, days for ten years: never more than a few thousand slices."""
 _Found = TypeVar("_Found")
 
 
@@ -32,3 +35,20 @@ def sliced(
         else:
             yield found
         start, length = part.end, min(HOUR, length * 2)
+
+
+def length_for(window: Window) -> int:
+    """How long the slices of a server's window are, in nanoseconds. The same for every window of the same length."""
+    return next((length for most, length in _LENGTHS if window.end - window.start <= most), 30 * DAY)
+
+
+def slice_of(moment: int, length: int) -> Window:
+    """The slice that a moment falls into. Slices are whole multiples of their length since 1970, in UTC."""
+    start = moment // length * length
+    return Window(start, start + length)
+
+
+def slices_of(window: Window, length: int) -> list[Window]:
+    """The slices that a window reaches into, oldest first. Each is whole, also where the window's bound cuts it."""
+    first = slice_of(window.start, length).start
+    return [Window(start, start + length) for start in range(first, window.end, length)]

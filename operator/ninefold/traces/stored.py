@@ -44,18 +44,22 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Stored:
-    """One file: its path below the root (with `/`), its size in bytes, and a way to open it."""
+    """One file: its path below the root (with `/`), size in bytes, a way to open it, and when it was changed.
+
+    `changed` is in nanoseconds since 1970, as the volume or store says.
+    """
 
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    changed: int = 0
 
 
 def on_volume(paths: list[Path], root: Path) -> list[Stored]:
     """Files of a mounted volume."""
     return [
-        Stored(p.relative_to(root).as_posix(), p.stat().st_size, lambda p=p: p.open("rb"))  # type: ignore[misc]
-        for p in paths
+        Stored(p.relative_to(root).as_posix(), stat.st_size, lambda p=p: p.open("rb"), stat.st_mtime_ns)  # type: ignore[misc]
+        for p, stat in ((p, p.stat()) for p in paths)
     ]
 
 

@@ -121,35 +121,57 @@ def collect(backend: Backend, window: Window, agent: AgentSpec) -> StepTable:
 
 def tabulate(records: Iterable[TraceRecord], agent: AgentSpec, losses: Counter[str]) -> StepTable:
     """The table of a stream of traces. A trace id that comes twice counts as `duplicate_traces`."""
-    wanted, graders = agent.traces, _graders(agent)
-    columns = {name: _Rows(schema) for name, schema in _SCHEMAS.items()}
-    seen_traces: set[str] = set()
-    seen_messages: set[str] = set()
-    seen = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    total = 0
+    rows = Tabulator(agent, losses)
     for record in records:
-        total += 1
-        for counter, names in zip(seen, _names(record), strict=True):
+        rows.add(record)
+    return rows.table()
+
+
+class Tabulator:
+    """A table in the making. What is left out of it is counted in `losses`."""
+
+    def __init__(self, agent: AgentSpec, losses: Counter[str]) -> None:
+        self.losses = losses
+        self._agent, self._graders = agent, _graders(agent)
+        self._columns = {name: _Rows(schema) for name, schema in _SCHEMAS.items()}
+        self._traces: set[str] = set()
+        self._messages: set[str] = set()
+        self._seen = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        self._total = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows so far, without the last few thousand."""
+        return sum(rows.nbytes for rows in self._columns.values())
+
+    def add(self, record: TraceRecord) -> None:
+        """One more trace, if it is the agent's and not here yet."""
+        wanted, columns = self._agent.traces, self._columns
+        self._total += 1
+        for counter, names in zip(self._seen, _names(record), strict=True):
             counter.update(names)
         if wanted.agent_name is not None and record.agent != wanted.agent_name:
-            losses["other_agent"] += 1
+            self.losses["other_agent"] += 1
         elif wanted.environment is not None and record.environment != wanted.environment:
-            losses["other_environment"] += 1
-        elif record.trace_id in seen_traces:
-            losses["duplicate_traces"] += 1
+            self.losses["other_environment"] += 1
+        elif record.trace_id in self._traces:
+            self.losses["duplicate_traces"] += 1
         else:
-            seen_traces.add(record.trace_id)
-            columns["traces"].add(_trace_row(record, agent, graders, losses))
+            self._traces.add(record.trace_id)
+            columns["traces"].add(_trace_row(record, self._agent, self._graders, self.losses))
             for step in record.steps:
                 columns["steps"].add(_step_row(step))
             for s in record.scores:
                 columns["scores"].add((record.trace_id, s.step_id, s.name, s.value, s.source, s.ts))
             for key, (parent, role, content) in record.messages.items():
-                if key not in seen_messages:
-                    seen_messages.add(key)
+                if key not in self._messages:
+                    self._messages.add(key)
                     columns["messages"].add((key, parent, role, content))
-    tables = {name: rows.table() for name, rows in columns.items()}
-    return StepTable(**tables, losses=nonzero(losses), seen=Seen(total, *seen))
+
+    def table(self) -> StepTable:
+        """All of it."""
+        tables = {name: rows.table() for name, rows in self._columns.items()}
+        return StepTable(**tables, losses=nonzero(self.losses), seen=Seen(self._total, *self._seen))
 
 
 def _graders(agent: AgentSpec) -> Graders:
@@ -207,6 +229,10 @@ class _Rows:
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self._flush()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(batch.nbytes for batch in self._batches)
 
     def table(self) -> pa.Table:
         self._flush()

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from ninefold.api.tracebackend import Capabilities, LangfuseSource
 from ninefold.traces.backend import Window
-from ninefold.traces.files import nanos
 from ninefold.traces.langfuse.client import PUBLIC_KEY, SECRET_KEY, Absent, Client, TooLarge
 from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
 from ninefold.traces.langfuse.rows import Row, record_of
+from ninefold.traces.langfuse.scorebook import Keyed, ScoreBook
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import MAX_TRACE
 from ninefold.traces.probe import RECENT, capabilities, most
@@ -35,6 +35,8 @@ class LangfuseApi:
         self.losses: Counter[str] = Counter()
         self._source = source
         self._client = client or _client(source, secrets)
+        self._api: Generation | None = None
+        self._scores = ScoreBook(lambda window: self._reader().scores(window))
 
     def probe(self) -> Capabilities:
         """Looks at some pages of the last hour; of a longer time, which costs the server more, if that is empty.
@@ -58,15 +60,28 @@ class LangfuseApi:
 
     def _records(self, reader: Reader, generation: Generation, window: Window | None) -> Iterator[TraceRecord]:
         rows = reader.rows_v4(window) if generation == "V4" else reader.rows_v1(window)
-        for group in by_trace(rows, None, self.losses):
+        for group in by_trace(self._with_scores(rows, reader, window), None, self.losses):
             record = trace_of(group, self.losses, window, listed=generation == "V1")
             if record is not None:
                 yield record
 
+    def _with_scores(self, rows: Keyed, reader: Reader, window: Window | None) -> Keyed:
+        """The rows, and then the scores of their traces; for a look, whatever scores there are."""
+        traces: set[str] = set()
+        for trace, row in rows:
+            traces.add(trace)
+            yield trace, row
+        yield from reader.scores(None) if window is None or reader.pages else self._scores.of(traces, window)
+
     # ------------------------------------------------------------ which API
 
     def _generation(self) -> Generation:
-        """The API that the spec asks for, or the newest that the server has, after one small request to it."""
+        """The API that the spec asks for, or the newest that the server has, found out once."""
+        self._api = self._api or self._asked()
+        return self._api
+
+    def _asked(self) -> Generation:
+        """As `_generation`, after one small request to it."""
         absent: list[Absent] = []
         if self._source.api != "V1":
             try:
@@ -128,7 +143,8 @@ def _bounds(name: str) -> Row:
 def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, listed: bool) -> TraceRecord | None:
     """The trace of a group of rows, if it is one of the window's and not Langfuse's own.
 
-    `listed`: the server lists traces, and the time that it gives them decides, else that of their first observation.
+    A trace starts with its first observation. `listed`: the server lists traces too, and what it lists none for began
+    long before the window, so that only a late part of it was read.
     """
     if sum(map(_content, group)) > MAX_TRACE:
         losses["oversized_traces"] += 1
@@ -139,10 +155,8 @@ def trace_of(group: list[Row], losses: Counter[str], window: Window | None, *, l
     if (record.environment or "").startswith(_INTERNAL):
         losses["internal_traces"] += 1
         return None
-    start: int | None = record.start_ts
-    if listed:
-        start = next((nanos(row["trace"].get("timestamp")) for row in group if "trace" in row), None)
-    if window is not None and (start is None or not window.holds(start)):
+    partly = listed and not any("trace" in row for row in group)
+    if window is not None and (partly or not window.holds(record.start_ts)):
         losses["outside_window"] += 1
         return None
     return record

@@ -11,7 +11,7 @@ reference" of its documentation: column names in snake case, absent text as empt
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from ninefold.traces.langfuse.backend import trace_of
 from ninefold.traces.langfuse.reads import OVERLAP
 from ninefold.traces.langfuse.rows import Row
 from ninefold.traces.model import TraceRecord
+from ninefold.traces.objects import Object
 from ninefold.traces.paths import decode, find_files, lines
 from ninefold.traces.probe import PROBE_BYTES, capabilities
 from ninefold.traces.problem import TracesProblem
-from ninefold.traces.spool import by_trace
+from ninefold.traces.spool import Record, by_trace
 
 MANIFEST_VERSION = 1
 TABLES = {"observations_v2": "observation", "observations": "observation", "traces": "trace", "scores": "score"}
@@ -73,19 +74,42 @@ class LangfuseFiles:
 
     def read(self, window: Window) -> Iterator[TraceRecord]:
         """Only of files whose run may hold rows of the window's traces; scores may come at any later time."""
-        wanted = [
+        yield from self._records(self._of_time(window), window)
+
+    def _of_time(self, window: Window) -> list[ExportFile]:
+        return [
             f
             for f in self._files()
             if f.end >= window.start - _SLACK and (f.table == "scores" or f.start < window.end + _SLACK)
         ]
-        yield from self._records(wanted, window)
 
     def _records(self, files: list[ExportFile], window: Window | None) -> Iterator[TraceRecord]:
         size = sum(f.path.stat().st_size for f in files) * _EXPANSION
-        for group in by_trace(self._rows(files), size, self.losses):
+        yield from self._assembled(by_trace(self._rows(files), size, self.losses), window)
+
+    def _assembled(self, groups: Iterable[list[Row]], window: Window | None) -> Iterator[TraceRecord]:
+        for group in groups:
             listed = any("trace" in row for row in group)
             if (record := trace_of(group, self.losses, window, listed=listed)) is not None:
                 yield record
+
+    # ------------------------------------------------------------ object by object, see `ninefold.traces.objects`
+
+    def objects(self, window: Window) -> list[Object]:
+        found = [(f, f.path.stat()) for f in self._of_time(window)]
+        root = self._root.resolve()
+        return [Object(f.path.relative_to(root).as_posix(), s.st_size, s.st_mtime_ns, f) for f, s in found]
+
+    def rows(self, one: Object) -> Iterator[tuple[str, Record]]:
+        yield from self._rows([one.handle])
+
+    def moment(self, row: Record) -> int | None:
+        if "observation" in row:
+            return nanos(row["observation"].get("startTime"))
+        return nanos(row["trace"].get("timestamp")) if "trace" in row else None
+
+    def traces(self, groups: Iterable[list[Record]]) -> Iterator[TraceRecord]:
+        yield from self._assembled(groups, None)
 
     # ------------------------------------------------------------ manifests
 

@@ -56,20 +56,18 @@ class Reader:
     """Names of all scores that were read."""
 
     def rows_v4(self, window: Window | None) -> Keyed:
-        """All that belongs to the traces of a window, from a server of version 4."""
+        """The traces of a window without their scores, from a server of version 4."""
         spans = self._params(window, "StartTime", slack=True)
         yield from self._keyed("observation", self._observations_v4(spans))
-        yield from self.scores(window)
 
     def rows_v1(self, window: Window | None) -> Keyed:
-        """All that belongs to the traces of a window, from an older server."""
+        """The traces of a window without their scores, from an older server."""
         order = "timestamp.desc" if window is None else "timestamp.asc"  # the newest, for a look
-        traces = self._params(window, "Timestamp") | {"orderBy": order}
+        traces = self._params(window, "Timestamp", slack=True) | {"orderBy": order}
         yield from self._keyed("trace", self._numbered(TRACES, traces), "id")
         spans = self._params(window, "StartTime", slack=True)
         rows = self._numbered(OBSERVATIONS_V1, spans)
         yield from self._keyed("observation", (current(row) for row in rows))
-        yield from self.scores(window)
 
     def scores(self, window: Window | None) -> Keyed:
         """Scores of traces and their observations, by the newest of the three APIs that the server has."""
