@@ -154,7 +154,7 @@ class StandIn:
             raise Invalid(code="invalid_enum_value", message=f"Invalid field group {unknown[0]}", path=["fields"])
         names = [name for group in dict.fromkeys(["core", *groups]) for name in FIELDS[group]]
         expanded = (request.query("expandMetadata") or "").split(",")
-        chosen = [row for row in self.project.observations if _wanted(row, request, "startTime", "StartTime")]
+        chosen = _chosen(self.project.observations, request, "startTime", "StartTime")
         chosen.sort(key=_place, reverse=True)
         rows, cursor = _page(chosen, request, 1000)
         shown = []
@@ -167,7 +167,7 @@ class StandIn:
 
     def _scores_v3(self, request: Request) -> Row:
         limit = _number(request, "limit", 50, 100)
-        chosen = [row for row in self.project.scores if _wanted(row, request, "timestamp", "Timestamp")]
+        chosen = _chosen(self.project.scores, request, "timestamp", "Timestamp")
         chosen.sort(key=_place, reverse=True)
         rows, cursor = _page(chosen, request, 100)
         groups = (request.query("fields") or "").split(",")
@@ -177,16 +177,16 @@ class StandIn:
     # ------------------------------------------------------------ older servers
 
     def _traces(self, request: Request) -> Row:
-        chosen = [row for row in self.project.traces if _wanted(row, request, "timestamp", "Timestamp")]
+        chosen = _chosen(self.project.traces, request, "timestamp", "Timestamp")
         field_, _, order = (request.query("orderBy") or "timestamp.desc").partition(".")
         return _numbered(sorted(chosen, key=lambda row: row[field_], reverse=order == "desc"), request)
 
     def _observations_v1(self, request: Request) -> Row:
-        chosen = [row for row in self.project.observations_v1 if _wanted(row, request, "startTime", "StartTime")]
+        chosen = _chosen(self.project.observations_v1, request, "startTime", "StartTime")
         return _numbered(sorted(chosen, key=lambda row: row["startTime"], reverse=True), request)
 
     def _scores_v1(self, request: Request) -> Row:
-        chosen = [row for row in self.project.scores_v1 if _wanted(row, request, "timestamp", "Timestamp")]
+        chosen = _chosen(self.project.scores_v1, request, "timestamp", "Timestamp")
         return _numbered(sorted(chosen, key=lambda row: row["timestamp"], reverse=True), request)
 
     def _one(self, request: Request) -> Row:
@@ -208,21 +208,25 @@ class StandIn:
 _EQUAL = ("name", "type", "traceId", "userId", "sessionId", "level", "version")
 
 
-def _wanted(row: Row, request: Request, at: str, bound: str) -> bool:
-    environments = request.all("environment")
-    since, until = request.query(f"from{bound}"), request.query(f"to{bound}")
-    return (
-        all(request.query(name) in (None, row.get(name)) for name in _EQUAL)
+def _chosen(rows: list[Row], request: Request, at: str, bound: str) -> list[Row]:
+    """The rows that a request's filters let through."""
+    equal = {name: value for name in _EQUAL if (value := request.query(name)) is not None}
+    environments, tags = request.all("environment"), set(request.all("tags"))
+    since, until = (_comparable(request.query(f"{side}{bound}")) for side in ("from", "to"))
+    return [
+        row
+        for row in rows
+        if all(row.get(name) == value for name, value in equal.items())
         and (not environments or row.get("environment") in environments)
-        and set(request.all("tags")) <= set(row.get("tags") or ())
-        and (since is None or row[at] >= _comparable(since))
-        and (until is None or row[at] < _comparable(until))
-    )
+        and tags <= set(row.get("tags") or ())
+        and (since is None or row[at] >= since)
+        and (until is None or row[at] < until)
+    ]
 
 
-def _comparable(moment: str) -> str:
+def _comparable(moment: str | None) -> str | None:
     """Rows have milliseconds; bounds may come without."""
-    return moment if "." in moment else moment.replace("Z", ".000Z")
+    return moment if moment is None or "." in moment else moment.replace("Z", ".000Z")
 
 
 def _place(row: Row) -> list[str]:

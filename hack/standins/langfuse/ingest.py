@@ -47,7 +47,7 @@ def _observation(project: Project, span: Row, resource: Row, scope: Row) -> Row:
         if key in attributes
     }
     said = attributes.get("gen_ai.input.messages") or attributes.get("gen_ai.tool.call.arguments")
-    kept = {k: v if isinstance(v, str) else json.dumps(v) for k, v in attributes.items() if k not in _CONTENT}
+    kept = {k: _text(v) for k, v in attributes.items() if k not in _CONTENT}
     failed = span["status"].get("code") == 2
     return {
         "id": span["spanId"],
@@ -209,8 +209,12 @@ def flat(metadata: Row, prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             out |= flat(value, f"{prefix}{key}.")
         else:
-            out[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+            out[prefix + key] = _text(value)
     return out
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def iso(nanos: int) -> str:
@@ -232,5 +236,10 @@ def _attributes(pairs: list[Row]) -> Row:
 
 
 def _value(value: Row) -> Any:
+    """As JavaScript has it, in which a number without a fraction is a whole one."""
     kind, inner = next(iter(value.items()))
+    if kind == "arrayValue":
+        return [_value(item) for item in inner["values"]]
+    if kind == "doubleValue" and float(inner).is_integer():
+        return int(inner)
     return int(inner) if kind == "intValue" else inner

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ninefold.traces.mended import mended
-from ninefold.traces.model import Message, Score, ToolCall
+from ninefold.traces.model import PROGRAM, Message, Score, ToolCall
 
 
 def text_of(value: Any) -> str | None:
@@ -36,7 +36,7 @@ def score_of(attributes: Mapping[str, Any], ts: int, step_id: str | None, losses
     if name is None:
         losses["unnamed_scores"] += 1
         return None
-    return Score(name, number(attributes.get("gen_ai.evaluation.score.value"), losses), "evaluation event", ts, step_id)
+    return Score(name, number(attributes.get("gen_ai.evaluation.score.value"), losses), PROGRAM, ts, step_id)
 
 
 def number(value: Any, losses: Counter[str]) -> float | None:
@@ -72,6 +72,28 @@ def messages_of(value: Any, losses: Counter[str], role: str = "user") -> tuple[M
             continue
         out.append(_message(str(item.get("role")), [*_parts(item), *_calls(item)]))
     return tuple(out)
+
+
+def said_of(value: Any, losses: Counter[str], role: str) -> tuple[Message, ...]:
+    """Messages of a column that may hold any value: an object that is no message is `role`'s words as it stands."""
+    inner = value
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            inner = json.loads(value)
+        except (ValueError, RecursionError):
+            inner = value
+    items = inner if isinstance(inner, list) else [inner]
+    told = isinstance(inner, dict) and isinstance(inner.get("messages"), list)
+    if told or isinstance(inner, str) or (items and all(isinstance(i, dict) and _is_message(i) for i in items)):
+        return messages_of(value, losses, role)
+    text = text_of(value)
+    return (Message(role, text),) if text else ()
+
+
+def _is_message(item: Mapping[str, Any]) -> bool:
+    return "role" in item or (
+        isinstance(item.get("type"), str) and bool({"content", "text", "arguments"} & item.keys())
+    )
 
 
 def _loaded(text: str, losses: Counter[str]) -> Any:

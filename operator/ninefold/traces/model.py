@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 StepKind = Literal["llm", "tool", "agent"]
+PROGRAM = "API"
+"""Source of a score that a program sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A recorded judgement. `step_id` is None when it is about the whole trace; `value` is None: no number."""
+    """A recorded judgement. `step_id` is None when it is about the whole trace; `value` is None: no number.
+
+    `source` says who judged, in Langfuse's words: `API` (a program sent it, as it sends the evaluation events of
+    OpenTelemetry and the columns of a file), `EVAL` (an evaluator of the backend), `ANNOTATION` (a person).
+    """
 
     name: str
     value: float | None
