@@ -32,7 +32,21 @@ from ninefold.proposals import (
     propose,
 )
 from ninefold.proposals.reflection import WrittenEdit, WrittenEdits
-from ninefold.replay import Answer, Buyer, Request, Runner, Tournament, extended, in_order, null_edit, plan_of, prove
+from ninefold.replay import (
+    Answer,
+    Buyer,
+    Limiter,
+    Request,
+    Runner,
+    Till,
+    Tournament,
+    extended,
+    in_order,
+    null_edit,
+    plan_of,
+    prove,
+)
+from ninefold.spending import Unlimited
 
 SELECTION_CASES, SEALED_CASES = 160, 280
 
@@ -171,9 +185,6 @@ def _cases(cases: list[Case], limit: int) -> list[Case]:
 
 
 def _runner(world: World, desk: Desk, success: Any, scope: str) -> Runner:
-    async def always() -> bool:
-        return True
-
     tasks = {task.key: task for task in world.seen}
-    buyer = Buyer(DeskEndpoint(desk, tasks), success, _Memory(), always, scope=scope, retries=0)
+    buyer = Buyer(DeskEndpoint(desk, tasks), success, Till(_Memory(), Unlimited(), Limiter(1), retries=0), scope=scope)
     return Runner(buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None)

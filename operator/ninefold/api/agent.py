@@ -23,6 +23,7 @@ from ninefold.api.base import (
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
 from ninefold.api.graders import Judges, Rule
 from ninefold.api.prompts import Delivered, LangfusePrompt
+from ninefold.api.spending import Price
 
 
 class AgentModel(Model):
@@ -31,6 +32,9 @@ class AgentModel(Model):
     name: ShortText = Field(description="Name of the model, as the endpoint knows it.")
     context_window: int | None = Field(
         None, ge=256, le=10_000_000, description="Tokens that fit. A rendered prompt above it is refused."
+    )
+    price: Price | None = Field(
+        None, description="What its tokens cost; needed where a budget limits money and answers do not tell their cost."
     )
 
 

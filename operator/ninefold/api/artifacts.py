@@ -15,6 +15,7 @@ from ninefold.api.base import Fraction, Model, ShortText
 from ninefold.api.edits import Edit, EditKind
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
+from ninefold.api.spending import Spending
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 
 SCHEMA_VERSION = 1
@@ -68,6 +69,7 @@ class JobError(Model):
     reason: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     message: Annotated[str, Field(max_length=3000)]
     permanent: bool = Field(description="True: the user must change something; trying again would say the same.")
+    spending: Spending | None = Field(None, description="What its stage had spent until then, by purpose.")
 
 
 # ---------------------------------------------------------------- what goes in
@@ -304,6 +306,7 @@ class ProposalSet(Artifact):
     )
     skipped_kinds: list[EditKind] = Field(default_factory=list)
     reflection_tokens: int = Field(0, ge=0)
+    spending: Spending = Field(default_factory=Spending, description="What it has spent, on what and when.")
 
 
 # ---------------------------------------------------------------- replay
@@ -322,6 +325,8 @@ class Outcome(Model):
     error_steps: int = Field(0, description="Steps that ended in an error.")
     tokens: int = Field(0, description="Prompt and completion tokens, as the endpoint reports them.")
     error: str | None = None
+    tool_calls: int = Field(0, ge=0, description="Tool calls that were asked for, where Ninefold runs the loop.")
+    tool_answers: int = Field(0, ge=0, description="Those that a recording or the sandbox could answer.")
     sketch: list[int] = Field(
         default_factory=list,
         max_length=16,
@@ -360,6 +365,15 @@ class JudgeReport(Model):
     canaries_passed: dict[str, int] = Field(description="By kind: those that it let through.")
 
 
+class Coverage(Model):
+    """How far recorded tool results went under one arm. What they lack is unknown, never a pass."""
+
+    cases: int = Field(ge=0, description="Cases that were run.")
+    unknown: int = Field(ge=0, description="Those that asked for a result that nobody has recorded.")
+    tool_calls: int = Field(ge=0, description="Tool calls that were asked for.")
+    tool_answers: int = Field(ge=0, description="Those that a recording or the sandbox answered.")
+
+
 class ReplayReport(Artifact):
     kind: ClassVar[str] = "replay"
     bucket: Literal["selection", "sealed"]
@@ -377,6 +391,10 @@ class ReplayReport(Artifact):
     calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")
     calls_cached: int = Field(0, ge=0, description="Answers that had been paid before.")
     stopped: str | None = Field(None, description="Why it stopped early, such as the budget.")
+    spending: Spending = Field(default_factory=Spending, description="What it has spent, on what and when.")
+    coverage: dict[str, Coverage] = Field(
+        default_factory=dict, description="By arm, where Ninefold ran the loop: what recordings could answer."
+    )
     judge: JudgeReport | None = Field(None, description="Of the judge that gave the outcomes. Absent: recorded scores.")
     planned_clusters: int | None = Field(
         None, ge=1, description="sealed: clusters that would have been run; fixed before the first, for the stakes."

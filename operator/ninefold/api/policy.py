@@ -17,6 +17,7 @@ from ninefold.api.base import (
     sentence,
 )
 from ninefold.api.edits import EditKind
+from ninefold.api.spending import Price, Usd
 
 
 class Trigger(Model):
@@ -65,6 +66,7 @@ class Reflection(Model):
     model: ShortText = Field(description="Name of the model.")
     api_key_secret_ref: SecretKeyRef | None = Field(None, description="The API key.")
     max_tokens: int = Field(100_000, ge=1000, le=100_000_000, description="Tokens that one run may spend on it.")
+    price: Price | None = Field(None, description="What its tokens cost; needed where the budget limits money.")
 
 
 class Proposals(Model):
@@ -135,10 +137,31 @@ class Approval(Model):
     )
 
 
-class Budget(Model):
-    """What one run may spend."""
+class DailyBudget(Model):
+    """What all runs of the Agent together may spend on one day, in UTC, on whatever it is."""
 
-    replay_calls: int = Field(5000, ge=1, le=10_000_000, description="Calls of the replay endpoint.")
+    calls: int | None = Field(None, ge=1, le=100_000_000, description="Calls of the endpoint and of models.")
+    tokens: int | None = Field(None, ge=1, le=1_000_000_000_000, description="Prompt and completion tokens.")
+    cost_usd: Usd | None = Field(None, description="US dollars.")
+
+
+class Budget(Model):
+    """What may be spent. Every limit is checked before a call is made."""
+
+    replay_calls: int = Field(
+        5000,
+        ge=1,
+        le=10_000_000,
+        description="Calls that one run may spend on replay: of the endpoint, or of the model where Ninefold runs the "
+        "agent's loop.",
+    )
+    replay_tokens: int | None = Field(
+        None, ge=1, le=1_000_000_000_000, description="Tokens that one run may spend on replay."
+    )
+    cost_usd: Usd | None = Field(
+        None, description="US dollars that one run may spend on everything: replay, reflection, judges."
+    )
+    per_day: DailyBudget = Field(default_factory=DailyBudget, description="What one day may take, over all runs.")
 
 
 class History(Model):

@@ -62,3 +62,29 @@ class Price(Model):
 def dollars(micro_usd: int) -> str:
     """`$1.25`; small amounts with four places."""
     return f"${micro_usd / MICROS:.2f}" if micro_usd >= MICROS // 10 else f"${micro_usd / MICROS:.4f}"
+
+
+class Spending(Model):
+    """What one stage has spent, over all its pods and attempts."""
+
+    lines: dict[str, Spent] = Field(default_factory=dict, description="By purpose and arm, such as replay/baseline.")
+    days: dict[str, Spent] = Field(default_factory=dict, description="By day in UTC, such as 2026-01-31.")
+
+    def by_purpose(self) -> dict[str, Spent]:
+        """The lines of all arms together."""
+        found: dict[str, Spent] = {}
+        for name, spent in self.lines.items():
+            purpose = name.split("/")[0]
+            found[purpose] = found.get(purpose, Spent()) + spent
+        return found
+
+    def __str__(self) -> str:
+        """Such as `replay/baseline 40 calls, 9,000 tokens; reflection 2 calls`."""
+        return "; ".join(f"{name} {spent}" for name, spent in sorted(self.lines.items())) or "nothing"
+
+
+class Booked(Model):
+    """What the ledger knows to be spent, for a Job: the counters in Redis never fall below it."""
+
+    stages: dict[str, dict[str, Spent]] = Field(default_factory=dict, description="Of this run, by stage and purpose.")
+    days: dict[str, Spent] = Field(default_factory=dict, description="Of the Agent, by day in UTC.")

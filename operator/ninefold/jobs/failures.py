@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ninefold.api.artifacts import JobError
+from ninefold.api.spending import Spending
 from ninefold.api.tracebackend import LOGIN_PREFIX
 from ninefold.store import StoreError
 
@@ -17,15 +18,16 @@ class JobFailure(Exception):
     """A stage could not do its work. `reason` is one CamelCase word, `message` a sentence for the condition.
 
     The message must quote neither trace content nor secrets. `permanent=True` when trying again would say the same.
+    `spending`: what the stage had spent until then.
     """
 
-    def __init__(self, reason: str, message: str, *, permanent: bool) -> None:
+    def __init__(self, reason: str, message: str, *, permanent: bool, spending: Spending | None = None) -> None:
         super().__init__(message)
         told = message.encode(errors="replace").decode()[:3000]
         self.reason = reason
         self.message = message
         self.permanent = permanent
-        self.error = JobError(reason=reason, message=told, permanent=permanent)
+        self.error = JobError(reason=reason, message=told, permanent=permanent, spending=spending)
 
 
 def as_failure(raised: BaseException, secrets: frozenset[str] = frozenset()) -> JobFailure:
@@ -79,6 +81,8 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
     names = (
         "NINEFOLD_REDIS_URL",
         "NINEFOLD_REPLAY_API_KEY",
+        "NINEFOLD_MODEL_API_KEY",
+        "NINEFOLD_SANDBOX_API_KEY",
         "NINEFOLD_REFLECTION_API_KEY",
         "NINEFOLD_LANGFUSE_PUBLIC_KEY",
         "NINEFOLD_LANGFUSE_SECRET_KEY",

@@ -19,11 +19,25 @@ from ninefold.api.artifacts import (
     is_composed,
 )
 from ninefold.api.base import parse_duration
+from ninefold.api.spending import Spending
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.purses import in_money, open_purse, spending
 from ninefold.jobs.runtime import JobContext
-from ninefold.replay import Buyer, Endpoint, ReplayFailure, Runner, Tournament, extended, in_order, plan_of, prove
-from ninefold.store import ArtifactError, Budget
+from ninefold.replay import (
+    Buyer,
+    Endpoint,
+    Limiter,
+    ReplayFailure,
+    Runner,
+    Till,
+    Tournament,
+    extended,
+    in_order,
+    plan_of,
+    prove,
+)
+from ninefold.store import ArtifactError, Purse
 from ninefold.versions import VersionError, check_delivery, content_hash, largest_prompt
 
 log = logging.getLogger(__name__)
@@ -45,7 +59,17 @@ async def run(ctx: JobContext) -> ReplayReport:
     policy = ctx.run.policy.replay
     analysis = await ctx.upstream_artifact("analyze", AnalysisReport)
     proposals = await ctx.upstream_artifact("propose", ProposalSet)
-    spending = await _Spending.of(ctx, analysis)
+    share = 1.0 if ctx.bucket == "sealed" else 1.0 - _kept_for_the_seal(ctx, analysis)
+    purse = await open_purse(ctx, SEALED if ctx.bucket == "sealed" else SELECTION, share)
+    limiter = Limiter(policy.concurrency, start=1 if purse.reopened else None)
+    till = Till(
+        ctx.calls,
+        purse,
+        limiter,
+        retries=policy.retries,
+        price=ctx.run.agent.model.price,
+        in_money=in_money(ctx.run.policy.budget),
+    )
     async with Endpoint(
         replay.endpoint.url,
         ctx.replay_api_key,
@@ -53,9 +77,7 @@ async def run(ctx: JobContext) -> ReplayReport:
         model=ctx.run.agent.model.name,
         connections=policy.concurrency,
     ) as endpoint:
-        buyer = Buyer(
-            endpoint, ctx.run.agent.success, ctx.calls, spending.reserve, scope=ctx.run.run_uid, retries=policy.retries
-        )
+        buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid)
         runner = Runner(
             buyer,
             by_metadata=ctx.run.agent.delivery.mode == "Client",
@@ -66,44 +88,37 @@ async def run(ctx: JobContext) -> ReplayReport:
         cases = await _cases(ctx, analysis)
         try:
             if ctx.bucket == "sealed":
-                return await _prove(ctx, runner, spending, cases, await _frozen(ctx, proposals))
-            return await _select(ctx, runner, spending, cases, proposals.candidates)
+                return await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals))
+            affordable = int(ctx.run.policy.budget.replay_calls * share)
+            return await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
         except ReplayFailure as failure:
-            raise JobFailure(failure.reason, failure.message, permanent=failure.permanent) from failure
+            spent = Spending(lines=(found := await spending(purse)).by_purpose(), days=found.days)
+            raise JobFailure(failure.reason, failure.message, permanent=failure.permanent, spending=spent) from failure
 
 
-class _Spending:
-    """This bucket's part of the run's calls, counted in the store: a restarted pod goes on where the last one was."""
-
-    def __init__(self, budget: Budget, limit: int) -> None:
-        self._budget = budget
-        self.limit = limit
-
-    @classmethod
-    async def of(cls, ctx: JobContext, analysis: AnalysisReport) -> "_Spending":
-        total = ctx.run.policy.budget.replay_calls
-        if ctx.bucket == "sealed":
-            return cls(ctx.budget(SEALED), total - await ctx.budget(SELECTION).spent())
-        sealed = sum(ref.cases for ref in analysis.cases if ref.bucket == "sealed")
-        reserved = SEALED_ARMS * min(sealed, ctx.run.policy.replay.max_cases)
-        return cls(ctx.budget(SELECTION), total - min(reserved, total // 2))
-
-    async def reserve(self) -> bool:
-        return await self._budget.reserve(1, self.limit)
-
-    async def spent(self) -> int:
-        return await self._budget.spent()
+def _kept_for_the_seal(ctx: JobContext, analysis: AnalysisReport) -> float:
+    """The share of the budget that the race leaves: enough for the sealed cases, at most half."""
+    total = ctx.run.policy.budget.replay_calls
+    sealed = sum(ref.cases for ref in analysis.cases if ref.bucket == "sealed")
+    reserved = SEALED_ARMS * min(sealed, ctx.run.policy.replay.max_cases)
+    return min(reserved, total // 2) / total
 
 
 # ---------------------------------------------------------------- the two buckets
 
 
 async def _select(
-    ctx: JobContext, runner: Runner, spending: _Spending, cases: list[Case], candidates: Sequence[Candidate]
+    ctx: JobContext,
+    runner: Runner,
+    purse: Purse,
+    cases: list[Case],
+    candidates: Sequence[Candidate],
+    *,
+    affordable: int,
 ) -> ReplayReport:
     admitted, refused = _admitted(ctx, candidates)
     # Fewer cases under all arms rather than all cases until the money is gone.
-    cases = cases[: spending.limit // (STANDING_ARMS + len(admitted))]
+    cases = cases[: affordable // (STANDING_ARMS + len(admitted))]
     key = ctx.run.policy.analysis.intent_key if runner.by_metadata else None
     found = await Tournament(runner, ctx.run.baseline, key).select(admitted, cases)
     why = "; ".join([found.why, *refused])
@@ -111,12 +126,12 @@ async def _select(
     if winner is not None and not _admitted(ctx, [winner])[0]:
         why, winner = f"{why}; but what the race made of it is no deliverable version", None
     return await _report(
-        ctx, runner, spending, arms=found.arms, rows=found.rows, candidate=winner, why=why, removals=found.removals
+        ctx, runner, purse, arms=found.arms, rows=found.rows, candidate=winner, why=why, removals=found.removals
     )
 
 
 async def _prove(
-    ctx: JobContext, runner: Runner, spending: _Spending, cases: list[Case], candidate: Candidate
+    ctx: JobContext, runner: Runner, purse: Purse, cases: list[Case], candidate: Candidate
 ) -> ReplayReport:
     """Run the sealed cases until the gate would pass, or all of them."""
     planned = plan_of(cases)
@@ -130,14 +145,14 @@ async def _prove(
         return proved_already(GateInput(so_far, candidate.id, policy, ctx.cycle, window), counted)
 
     arms, rows = await prove(runner, ctx.run.baseline, candidate, cases, enough)
-    report = await _report(ctx, runner, spending, arms=arms, rows=rows, candidate=candidate)
+    report = await _report(ctx, runner, purse, arms=arms, rows=rows, candidate=candidate)
     return report.model_copy(update=planned)
 
 
 async def _report(
     ctx: JobContext,
     runner: Runner,
-    spending: _Spending,
+    purse: Purse,
     *,
     arms: list[str],
     rows: list[ReplayRow],
@@ -145,7 +160,7 @@ async def _report(
     why: str | None = None,
     removals: Sequence[str] = (),
 ) -> ReplayReport:
-    stopped = f"the {spending.limit} calls that budget.replayCalls leaves for it are spent"
+    spent = await spending(purse)
     return ReplayReport(
         bucket="sealed" if ctx.bucket == "sealed" else "selection",
         arms=arms,
@@ -155,9 +170,10 @@ async def _report(
         candidate=candidate,
         removals=list(removals),
         prompt_tokens=runner.prompt_tokens,
-        calls_paid=await spending.spent(),
+        calls_paid=sum(one.calls for one in spent.by_purpose().values()),
         calls_cached=runner.buyer.counts["cached"],
-        stopped=stopped if runner.budget_spent else None,
+        stopped=f"{runner.stopped}; spent: {spent}" if runner.stopped else None,
+        spending=spent,
     )
 
 

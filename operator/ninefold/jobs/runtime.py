@@ -27,6 +27,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from ninefold import logs
 from ninefold.api.artifacts import Artifact, ProbeInputs, RunInputs, canonical
 from ninefold.api.run import ArtifactRef
+from ninefold.api.spending import Booked
 from ninefold.jobs.failures import JobFailure, as_failure, secrets_of
 from ninefold.store import Budget, CallCache, Store
 
@@ -58,7 +59,11 @@ class JobContext:
     candidate_hash: str | None = None
     cycle: int | None = None
     """Looks at this agent's sealed cases, with this one; None: not told, so that all of them are run."""
+    booked: Booked = field(default_factory=Booked)
+    """What the Agent's ledger knows to be spent."""
     replay_api_key: SecretStr | None = None
+    model_api_key: SecretStr | None = None
+    sandbox_api_key: SecretStr | None = None
     reflection_api_key: SecretStr | None = None
 
     @property
@@ -127,7 +132,10 @@ def read_context(environment: Mapping[str, str], store: Store, bucket: str | Non
         candidate=environment.get("NINEFOLD_CANDIDATE") or None,
         candidate_hash=environment.get("NINEFOLD_CANDIDATE_HASH") or None,
         cycle=int(environment.get("NINEFOLD_CYCLE") or 0) or None,
+        booked=_read_booked(environment.get("NINEFOLD_BOOKED", "{}")),
         replay_api_key=_secret(environment, "NINEFOLD_REPLAY_API_KEY"),
+        model_api_key=_secret(environment, "NINEFOLD_MODEL_API_KEY"),
+        sandbox_api_key=_secret(environment, "NINEFOLD_SANDBOX_API_KEY"),
         reflection_api_key=_secret(environment, "NINEFOLD_REFLECTION_API_KEY"),
     )
 
@@ -185,7 +193,7 @@ def write_termination_message(path: Path, message: BaseModel) -> bool:
 
 def _fit(message: BaseModel) -> bytes:
     """Canonical JSON within the kubelet's limit, which counts bytes: a long sentence may have to be shortened."""
-    wire = message.model_dump(mode="json", by_alias=True)
+    wire = message.model_dump(mode="json", by_alias=True, exclude_none=True)
     data = canonical(wire)
     while len(data) > TERMINATION_BYTES:
         # No character takes more than six bytes, so this many are too many in any script.
@@ -231,3 +239,10 @@ def _read_upstream(text: str) -> dict[str, ArtifactRef]:
         raise JobFailure(
             "BadEnvironment", "NINEFOLD_UPSTREAM is not a JSON object of artifact references", permanent=True
         ) from None
+
+
+def _read_booked(text: str) -> Booked:
+    try:
+        return Booked.model_validate_json(text)
+    except ValidationError:
+        raise JobFailure("BadEnvironment", "NINEFOLD_BOOKED is no account of the ledger", permanent=True) from None

@@ -4,13 +4,15 @@
 (order of cases, controls, the race) stands beside them.
 """
 
-from ninefold.replay.buyer import Buyer, Cache
+from ninefold.replay.buyer import Buyer
 from ninefold.replay.cases import in_order
 from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.endpoint import Endpoint
-from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request
+from ninefold.replay.limiter import Limiter
+from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request, Usage
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
+from ninefold.replay.till import Cache, Till
 from ninefold.replay.tournament import Selection, Tournament, extended, plan_of, prove
 from ninefold.replay.watch import ReplayFailure
 
@@ -20,6 +22,7 @@ __all__ = [
     "Buyer",
     "Cache",
     "Endpoint",
+    "Limiter",
     "PassingError",
     "Race",
     "RejectedError",
@@ -28,7 +31,9 @@ __all__ = [
     "Request",
     "Runner",
     "Selection",
+    "Till",
     "Tournament",
+    "Usage",
     "extended",
     "in_order",
     "null_edit",

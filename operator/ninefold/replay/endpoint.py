@@ -9,6 +9,7 @@ import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import ceil
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,12 +18,16 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ninefold.api.artifacts import canonical, sha256
-from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request
+from ninefold.api.spending import MICROS
+from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request, Usage
 from ninefold.replay.sketch import sketch
 
 MAX_ANSWER_BYTES = 16 * 2**20
 """Of one answer. An endpoint that sends more than any agent's steps would otherwise fill the pod's memory."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LIMITED = 429
+REPEATED = "Idempotent-Replayed"
+"""Header of an answer from memory: `true`, as payment providers send it."""
 _CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
 
@@ -38,6 +43,7 @@ class _Step(_Part):
 class _Usage(_Part):
     prompt_tokens: int | None = Field(None, ge=0)
     completion_tokens: int | None = Field(None, ge=0)
+    cost: Finite | None = Field(None, ge=0)
 
 
 class _Body(_Part):
@@ -58,6 +64,11 @@ class _Body(_Part):
             tokens=(usage.prompt_tokens or 0) + (usage.completion_tokens or 0),
             output=self.output,
             shown=[_text(step.output) for step in self.steps if step.status != "error" and step.output is not None],
+            usage=Usage(
+                prompt=usage.prompt_tokens,
+                completion=usage.completion_tokens,
+                micro_usd=None if usage.cost is None else ceil(usage.cost * MICROS),
+            ),
         )
 
 
@@ -111,6 +122,8 @@ class Endpoint:
                 self._client.stream("POST", self._url, content=body, headers=headers) as response,
             ):
                 data = await self._read(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise PassingError(f"no connection ({type(error).__name__})", ran=False) from None
         except (TimeoutError, httpx.TimeoutException):
             raise PassingError(f"no answer within {self._timeout:g} s") from None
         except httpx.TransportError as error:
@@ -118,11 +131,13 @@ class Endpoint:
         except httpx.HTTPError as error:
             raise RejectedError(f"unreadable answer ({type(error).__name__})") from None
         if response.status_code in _PASSING:
-            raise PassingError(f"HTTP {response.status_code}", _retry_after(response))
+            limited = response.status_code == _LIMITED
+            raise PassingError(f"HTTP {response.status_code}", _retry_after(response), limited=limited)
         if not response.is_success:
             code = _error_code(data)
             raise RejectedError(f"HTTP {response.status_code}{' ' + code if code else ''}", response.status_code)
-        return _parse(data)
+        repeated = response.headers.get(REPEATED, "").strip().lower() == "true"
+        return _parse(data).model_copy(update={"repeated": repeated})
 
     async def _read(self, response: httpx.Response) -> bytes:
         data = bytearray()

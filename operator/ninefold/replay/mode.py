@@ -1,14 +1,15 @@
 """What a replay mode is: a request goes in, an answer comes out, or one of two errors that say what to do next.
 
-A mode runs one case under one set of rendered components, once. It neither retries nor counts nor remembers: that is
-the buyer's work (`ninefold.replay.buyer`), the same for every mode. What is kept of an answer holds no content: scores,
-counts and a sketch are what outcomes are made of, so user data never reaches the store. What was said is there for as
-long as it takes to grade it.
+A mode runs one case under one set of rendered components, once: in one call (`Replayer`) or in several, each of which
+it buys (`Walker`). It neither retries nor counts nor remembers: that is done at the till (`ninefold.replay.till`), the
+same for every mode. What is kept of an answer holds no content: scores, counts and a sketch are what outcomes are made
+of, so user data never reaches the store. What was said is there for as long as it takes to grade it.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -39,6 +40,21 @@ class Request:
         }
 
 
+class Usage(Model):
+    """What one call took, as the other side reports it. None: it does not say."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    micro_usd: int | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """Prompt and answer together."""
+        if self.prompt is None and self.completion is None:
+            return None
+        return (self.prompt or 0) + (self.completion or 0)
+
+
 class Answer(Model):
     """What is kept of one answer: its scores by name, and how much it took."""
 
@@ -50,6 +66,11 @@ class Answer(Model):
     output: Any = Field(None, exclude=True, description="The final output, for graders; never stored.")
     shown: list[str] = Field(default_factory=list, exclude=True, description="Results of steps, for graders.")
     grade: Grade | None = Field(None, description="What it was worth.")
+    tool_calls: int = Field(0, ge=0, description="Tool calls that the agent asked for, where we run its loop.")
+    tool_answers: int = Field(0, ge=0, description="Those that could be answered.")
+    missing: str | None = Field(None, description="Why nothing can be said of this case; our words alone.")
+    usage: Usage = Field(default_factory=Usage, exclude=True, description="What it took, for the budget.")
+    repeated: bool = Field(False, exclude=True, description="Answered from memory: nothing was run.")
 
     def said(self) -> str | None:
         """The final output as graders read it: a text as it is, other JSON as JSON; None when there is none."""
@@ -59,12 +80,17 @@ class Answer(Model):
 
 
 class PassingError(Exception):
-    """Not answered for a reason that may pass. `wait` is the least number of seconds that the other side asks for."""
+    """Not answered for a reason that may pass. `wait` is the least number of seconds that the other side asks for.
 
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
+    `ran`: the case may have been run all the same, and paid for. `limited`: refused for the rate of calls.
+    """
+
+    def __init__(self, reason: str, wait: float = 0.0, *, ran: bool = True, limited: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait = wait
+        self.ran = ran and not limited
+        self.limited = limited
 
 
 class RejectedError(Exception):
@@ -94,4 +120,37 @@ class Replayer(Protocol):
 
     async def replay(self, request: Request) -> Answer:
         """Run the case once. Raises PassingError or RejectedError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What a call gave. `value` is a JSON value; `keep` False: it is not to be stored.
+
+    `repeated`: the other side answered it from memory and ran nothing.
+    """
+
+    value: Any
+    usage: Usage
+    repeated: bool = False
+    keep: bool = True
+
+
+Ask = Callable[[], Awaitable[Bought]]
+Buy = Callable[[Any, Usage, Ask], Awaitable[Any]]
+"""(what names the call: a JSON value, a guess of what it takes, one try) -> the answer, which was paid once."""
+
+
+@runtime_checkable
+class Walker(Protocol):
+    """A replay mode that runs a case in several calls. `name` and `identity` as for a `Replayer`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+    async def walk(self, request: Request, buy: Buy) -> Answer:
+        """Run the case, with every call bought by `buy`. Raises PassingError or RejectedError."""
         ...

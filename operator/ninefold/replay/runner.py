@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.api.artifacts import Case, Outcome, ReplayRow, VersionContent, canonical
-from ninefold.replay.buyer import BudgetSpentError, Buyer
+from ninefold.replay.buyer import Buyer
 from ninefold.replay.cases import unit_hash
 from ninefold.replay.mode import Request
 from ninefold.replay.watch import ReplayFailure
+from ninefold.spending import BudgetSpentError
 from ninefold.versions import estimate_tokens, largest_prompt, rendered
 
 
@@ -30,7 +31,7 @@ class Runner:
     """One replay. `by_metadata` False renders as `delivery.mode: Mount` does: unconditional edits only.
 
     After `run`, `prompt_tokens` has the largest rendered prompt of every arm (estimated tokens of all components), over
-    the cases seen and the conditions that its edits name; `budget_spent` tells that cases were left out for it.
+    the cases seen and the conditions that its edits name; `stopped` says which limit of the budget ended it early.
     """
 
     buyer: Buyer
@@ -39,7 +40,12 @@ class Runner:
     concurrency: int
     progress: Callable[[int], None]
     prompt_tokens: dict[str, int] = field(default_factory=dict)
-    budget_spent: bool = False
+    stopped: str | None = None
+
+    @property
+    def budget_spent(self) -> bool:
+        """Cases were left out for lack of budget."""
+        return self.stopped is not None
 
     async def run(self, cases: Sequence[Case], arms: Sequence[Arm]) -> list[ReplayRow]:
         """Rows in the order of the cases. A case whose arms were not all asked, for lack of budget, has no row.
@@ -55,8 +61,8 @@ class Runner:
             for case in waiting:
                 try:
                     rows[case.case_id] = await self._row(case, arms)
-                except BudgetSpentError:
-                    self.budget_spent = True
+                except BudgetSpentError as spent:
+                    self.stopped = str(spent)
                     return
                 self.progress(len(rows))
 
@@ -77,7 +83,7 @@ class Runner:
             request = self._request(case, arm)
             key = canonical(request.components)
             if key not in asked:
-                asked[key] = await self.buyer.outcome(request)
+                asked[key] = await self.buyer.outcome(request, arm=arm.id)
             outcomes[arm.id] = asked[key]
         return ReplayRow(case_id=case.case_id, cluster=case.cluster, intent=case.intent, outcomes=outcomes)
 

@@ -75,6 +75,11 @@ class Purse:
         self._correct = self.redis.register_script(_scripts.CORRECT)
         self._raise = self.redis.register_script(_scripts.RAISE)
 
+    @property
+    def reopened(self) -> bool:
+        """An earlier pod of this stage had opened it and is gone."""
+        return self._epoch > 1
+
     async def open(self) -> None:
         """Take the stage over from any older pod, and raise the counters to what the ledger knows."""
         floors: dict[tuple[int, str], int] = {}

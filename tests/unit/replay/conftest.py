@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from ninefold.api.spending import Spent
+from ninefold.replay import Limiter, Till
+from ninefold.spending import Booking, BudgetSpentError, What
+
 
 @dataclass
 class Reply:
@@ -65,7 +69,10 @@ class Staging:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # as many callers at once as a test makes
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that give up are the point
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -120,14 +127,28 @@ class Clock:
 
 
 class Purse:
-    """A stand-in for the store's budget of one run."""
+    """A stand-in for the store's purse of one run: so many calls."""
 
     def __init__(self, limit: int = 10_000) -> None:
         self.left = limit
 
-    async def reserve(self) -> bool:
+    async def book(self, call: str, what: What, estimate: Spent) -> Booking:
+        if self.left <= 0:
+            raise BudgetSpentError("all calls of budget.replayCalls are spent")
         self.left -= 1
-        return self.left >= 0
+        return Booking(call, what, "2026-01-01", estimate)
+
+    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
+        pass
+
+    async def release(self, booking: Booking) -> None:
+        self.left += 1
+
+
+def a_till(cache: DictCache, clock: Clock, limit: int = 10_000, retries: int = 3, most: int = 64) -> Till:
+    """A till whose waits pass at once."""
+    limiter = Limiter(most, sleep=clock.sleep, clock=clock, jitter=lambda: 1.0)
+    return Till(cache, Purse(limit), limiter, retries=retries, sleep=clock.sleep, clock=clock, jitter=lambda: 1.0)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 
 from ninefold.api.agent import Success
 from ninefold.replay import Answer, Buyer, PassingError, RejectedError, ReplayFailure, Request
-from ninefold.replay.buyer import BudgetSpentError
 from ninefold.replay.watch import ALIKE_CASES, SILENT_CASES
+from ninefold.spending import BudgetSpentError
 
-from .conftest import Clock, DictCache, Purse
+from .conftest import Clock, DictCache, a_till
 
 GOOD = Answer(scores={"solved": 1.0}, steps=4, error_steps=1, tokens=120)
 
@@ -49,17 +49,8 @@ def make(cache: DictCache, clock: Clock) -> Make:
         *script: Answer | Exception, retries: int = 3, limit: int = 10_000, score: str = "solved", scope: str = "run-1"
     ) -> tuple[Buyer, Script]:
         mode = Script(*script)
-        buyer = Buyer(
-            mode,
-            Success(score=score, at_least=0.5),
-            cache,
-            Purse(limit).reserve,
-            scope=scope,
-            retries=retries,
-            sleep=clock.sleep,
-            clock=clock,
-            jitter=lambda: 1.0,
-        )
+        till = a_till(cache, clock, limit, retries)
+        buyer = Buyer(mode, Success(score=score, at_least=0.5), till, scope=scope)
         return buyer, mode
 
     return build

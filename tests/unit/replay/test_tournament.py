@@ -12,7 +12,7 @@ from ninefold.api.edits import Edit
 from ninefold.replay import Answer, Buyer, Request, Runner, Tournament, prove
 from ninefold.replay.tournament import looks, rounds
 
-from .conftest import DictCache, Purse
+from .conftest import Clock, DictCache, a_till
 
 CITIES = ("bonn", "oslo", "rome")
 
@@ -60,7 +60,7 @@ IDLE = candidate("idle", an_edit("Be kind.", receipt=a_receipt(pattern="p-3")))
 @pytest.fixture
 def running(cache: DictCache) -> Callable[[Endpoint], Runner]:
     def make(endpoint: Endpoint) -> Runner:
-        buyer = Buyer(endpoint, Success(score="solved"), cache, Purse().reserve, scope="run", retries=0)
+        buyer = Buyer(endpoint, Success(score="solved"), a_till(cache, Clock(), retries=0), scope="run")
         return Runner(buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None)
 
     return make

@@ -1,0 +1,49 @@
+"""The purse of a stage: the policy's limits, and what the ledger knows to be spent already."""
+
+from ninefold.api.policy import Budget
+from ninefold.api.spending import MICROS, Spending
+from ninefold.jobs.runtime import JobContext
+from ninefold.store import Limit, Purse
+
+
+async def open_purse(ctx: JobContext, stage: str, share: float = 1.0) -> Purse:
+    """The stage's purse, taken over from any older pod. `share`: of the run's limits, how much this stage may reach."""
+    return await ctx.store.purse(
+        ctx.run.agent_uid,
+        ctx.run.run_uid,
+        stage,
+        limits(ctx.run.policy.budget, share),
+        floor=ctx.booked.stages,
+        floor_day=ctx.booked.days,
+    )
+
+
+def limits(budget: Budget, share: float = 1.0) -> tuple[Limit, ...]:
+    """The limits that a policy sets, as the store checks them."""
+
+    def part(most: float) -> int:
+        return max(1, int(most * share))
+
+    found = [Limit("budget.replayCalls", "calls", part(budget.replay_calls), "replay")]
+    if budget.replay_tokens is not None:
+        found.append(Limit("budget.replayTokens", "tokens", part(budget.replay_tokens), "replay"))
+    if budget.cost_usd is not None:
+        found.append(Limit("budget.costUsd", "microUsd", part(budget.cost_usd * MICROS)))
+    day = budget.per_day
+    if day.calls is not None:
+        found.append(Limit("budget.perDay.calls", "calls", day.calls, per_day=True))
+    if day.tokens is not None:
+        found.append(Limit("budget.perDay.tokens", "tokens", day.tokens, per_day=True))
+    if day.cost_usd is not None:
+        found.append(Limit("budget.perDay.costUsd", "microUsd", int(day.cost_usd * MICROS), per_day=True))
+    return tuple(found)
+
+
+def in_money(budget: Budget) -> bool:
+    """Whether money is limited, so that every call must have a cost."""
+    return budget.cost_usd is not None or budget.per_day.cost_usd is not None
+
+
+async def spending(purse: Purse) -> Spending:
+    """What the stage has spent so far, over all its pods."""
+    return Spending(lines=await purse.spent(), days=await purse.spent_by_day())
