@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from openapi_core import Config, OpenAPI
@@ -21,6 +21,9 @@ from standins.langfuse import StandIn
 from standins.langfuse.answers import PUBLIC_KEY, SECRET_KEY
 from testbed.paths import REPOSITORY
 
+if TYPE_CHECKING:
+    from ninefold.delivery import LangfusePrompts
+
 HOST = "https://langfuse.example.com"
 SHARED = REPOSITORY.parent / "shared"
 ALL_TIME = Window.of("2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z")
@@ -35,7 +38,8 @@ class Wire:
     pauses: list[float] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        asked = Asked(request.url.raw_path.decode(), request.headers.get("Authorization"))
+        login = request.headers.get("Authorization")
+        asked = Asked(request.url.raw_path.decode(), login, request.method, request.content)
         answer = self.stand_in.answer(asked)
         headers = answer.headers | {"Content-Type": answer.content_type}
         response = httpx.Response(answer.status, content=answer.content, headers=headers)
@@ -46,6 +50,12 @@ class Wire:
     def client(self, host: str = HOST, secret: str = SECRET_KEY) -> Client:
         transport = httpx.MockTransport(self)
         return Client(host, SecretStr(PUBLIC_KEY), SecretStr(secret), sleep=self.pauses.append, transport=transport)
+
+    def prompts(self, secret: str = SECRET_KEY) -> "LangfusePrompts":
+        """Our door to the server's prompts; imported here, for the SDK behind it takes a second."""
+        from ninefold.delivery import LangfusePrompts
+
+        return LangfusePrompts(HOST, SecretStr(PUBLIC_KEY), SecretStr(secret), transport=httpx.MockTransport(self))
 
     def backend(self, **source: Any) -> LangfuseApi:
         """The backend with these fields of `spec.langfuse`."""
@@ -119,7 +129,8 @@ class _Request:
 
     def __init__(self, request: httpx.Request) -> None:
         self.host_url = f"{request.url.scheme}://{request.url.host}"
-        self.path, self.method = request.url.path, request.method.lower()
+        # As it was sent: the name of a prompt may hold an encoded slash, which separates nothing.
+        self.path, self.method = request.url.raw_path.decode().partition("?")[0], request.method.lower()
         self.body, self.content_type = request.content or None, request.headers.get("Content-Type", "")
         query = ImmutableMultiDict(request.url.params.multi_items())
         self.parameters = RequestParameters(query=query, header=Headers(request.headers.multi_items()))

@@ -1,8 +1,7 @@
 """The stand-in answers as Langfuse does: by its own API contract, and as a real server of version 2.95 answered.
 
 `shared/data/langfuse-openapi.yml` is Langfuse's description of version 4, with the pages of v1 that version 3 still
-serves. `shared/data/langfuse-2.95-responses` was recorded from a running server; the files about prompts and ingestion
-belong to delivery, not to reading.
+serves. `shared/data/langfuse-2.95-responses` was recorded from a running server; the one about ingestion is not ours.
 """
 
 import base64
@@ -26,15 +25,13 @@ EQUAL = [
     *("health", "projects", "traces-page1", "traces-page2", "traces-page3", "traces-window", "traces-by-name-tag"),
     *("traces-empty", "scores-page1", "scores-page2", "scores-by-name", "observations-of-trace"),
     "observations-generation-window",
+    *(f"prompt-{n}" for n in ("canary", "missing", "production", "version-2")),
+    "prompts-list",
 ]
 NEWEST = ["observations-page1", "observations-page2", "observations-page3"]
 REFUSED = ["bad-limit", "bad-page", "trace-missing", "wrong-key"]
 ABSENT = ["v2-observations-absent", "v3-scores-absent"]
-ELSEWHERE = [
-    "ingestion-bad",
-    *(f"prompt-{n}" for n in ("canary", "missing", "production", "version-2")),
-    "prompts-list",
-]
+ELSEWHERE = ["ingestion-bad"]
 
 
 def answer(name: str) -> Row:
@@ -57,7 +54,15 @@ def recorded() -> Project:
 
     observations = rows(*(f"observations-page{n}" for n in (1, 2, 3)), "observations-of-trace")
     observations += answer("observations-generation-window")["body"]["data"]
+    listed = {row["name"]: row for row in answer("prompts-list")["body"]["data"]}
+    prompts = [answer(f"prompt-{name}")["body"] for name in ("production", "version-2")]
+    # Of the other prompt only the list was recorded.
+    other = listed["p-17402"]
+    rest = {"config": {}, "tags": [], "updatedAt": other["lastUpdatedAt"], "name": other["name"]}
+    prompts += [{"version": n, "labels": [], **rest} for n in other["versions"]]
+    prompts[-1]["labels"] = other["labels"]
     return Project(
+        prompts=prompts,
         traces=rows(*(f"traces-page{n}" for n in (1, 2, 3))),
         observations_v1=list({row["id"]: row for row in observations}.values()),
         scores_v1=rows("scores-page1", "scores-page2"),

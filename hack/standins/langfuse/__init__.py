@@ -1,7 +1,7 @@
 """A stand-in for a Langfuse server: recorded traces behind the read APIs of three of its generations, and its export.
 
-It is not Langfuse and stores nothing. What it answers is held against Langfuse's own API contract and against what a
-real server of version 2.95 answered (tests/contract/test_langfuse_standin.py).
+It is not Langfuse; all that it stores are prompts, for as long as it runs. What it answers is held against Langfuse's
+own API contract and against what a real server of version 2.95 answered (tests/contract/test_langfuse_standin.py).
 """
 
 from standins.langfuse.answers import Answer, Request, StandIn

@@ -4,6 +4,8 @@
 - `v3`: the pages of v1 and `/api/public/v2/scores`; the v4 reads answer 404 with the sentence that they are off.
 - `v2`: as version 2.95: the pages of v1 and `/api/public/scores`; all else answers 404 with a page of HTML.
 
+Prompts are the same in all three, but that the oldest cannot move labels (`standins.langfuse.prompts`).
+
 `faults` are answered first, one a request; pages above `largest` bytes are refused, as by a server at its limit.
 """
 
@@ -17,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from standins.langfuse.project import Project, Row
+from standins.langfuse.prompts import ROOT, Prompts, Refused
 
 Generation = Literal["v4", "v3", "v2"]
 VERSIONS: dict[Generation, str] = {"v4": "4.16.0", "v3": "3.150.0", "v2": "2.95.12"}
@@ -44,10 +47,12 @@ _HTML = '<!DOCTYPE html><html lang="en"><head><meta charSet="utf-8"/></head><bod
 
 @dataclass(frozen=True)
 class Request:
-    """A GET: path with query, and the Authorization header."""
+    """Path with query, the Authorization header, and for a write the method and the body."""
 
     target: str
     authorization: str | None
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -105,7 +110,7 @@ class StandIn:
             return self.faults.popleft()
         if request.path == "/api/public/health":
             return Answer(200, {"status": "OK", "version": VERSIONS[self.generation]})
-        route = self._route(request.path)
+        route = self._prompts if request.path.startswith(ROOT) else self._route(request.path)
         answer = self._absent(request.path) if route is None else self._routed(route, request)
         if self.largest is not None and len(answer.content) > self.largest:
             return Answer(422, {"message": "The request is too expensive. Reduce the limit or narrow the time range."})
@@ -118,6 +123,8 @@ class StandIn:
             return Answer(401, {"message": told})
         try:
             return Answer(200, route(request))
+        except Refused as refused:
+            return Answer(refused.status, refused.body)
         except Invalid as error:
             return Answer(400, {"message": "Invalid request data", "error": [error.issue]})
         except KeyError:
@@ -145,6 +152,18 @@ class StandIn:
         if self.generation == "v4":
             told = f"The {what} API is not available in Langfuse v4."
         return Answer(404, {"message": told, "error": "LangfuseNotFoundError"})
+
+    def _prompts(self, request: Request) -> Row:
+        prompts = Prompts(self.project, old=self.generation == "v2")
+        if request.method == "GET":
+            return prompts.get(request.path, dict(request.pairs))
+        asked = json.loads(request.body)
+        if request.method == "POST" and request.path == ROOT:
+            return prompts.create(asked)
+        done = prompts.put_labels(request.path, asked) if request.method == "PATCH" else None
+        if done is None:
+            raise Refused(405, "Method not allowed", "MethodNotAllowedError")
+        return done
 
     # ------------------------------------------------------------ version 4
 

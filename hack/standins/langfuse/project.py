@@ -13,12 +13,17 @@ PROJECT_ID = "stand-in"
 
 @dataclass
 class Project:
-    """The rows of one project. `traces`, `observations_v1` and `scores_v1` are those of the older servers."""
+    """The rows of one project. `traces`, `observations_v1` and `scores_v1` are those of the older servers.
+
+    `prompts` are versions as an older server shows them; `writes` counts the changes to them.
+    """
 
     observations: list[Row] = field(default_factory=list)
     traces: list[Row] = field(default_factory=list)
     observations_v1: list[Row] = field(default_factory=list)
     scores: list[Row] = field(default_factory=list)
     scores_v1: list[Row] = field(default_factory=list)
+    prompts: list[Row] = field(default_factory=list)
+    writes: int = 0
     id: str = PROJECT_ID
     name: str = "Stand-in"

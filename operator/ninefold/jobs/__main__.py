@@ -1,4 +1,4 @@
-"""`python -m ninefold.jobs probe|analyze|propose|replay [--bucket selection|sealed]`: the command of every Job.
+"""`python -m ninefold.jobs probe|deliver|analyze|propose|replay [--bucket selection|sealed]`: the command of every Job.
 
 The stage's module is imported only here and only when it is asked for, so a probe needs no engine and an analysis no
 model client. Everything else comes by environment (see `runtime`): arguments are readable by everyone on the node.
@@ -14,10 +14,14 @@ import sys
 from collections.abc import Sequence
 
 from ninefold import logs
-from ninefold.api.artifacts import Artifact
+from ninefold.api.artifacts import Artifact, ProbeInputs, RunInputs
+from ninefold.api.base import Model
+from ninefold.api.delivery import DeliverInputs
 from ninefold.jobs.runtime import JobContext, Stage, execute
 
-STAGES = ("probe", "analyze", "propose", "replay")
+STAGES = ("probe", "deliver", "analyze", "propose", "replay")
+INPUTS: dict[str, type[Model]] = {"probe": ProbeInputs, "deliver": DeliverInputs}
+"""Of the Jobs that belong to no run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(stage: str, bucket: str | None) -> int:
-    task = asyncio.ensure_future(execute(_load(stage), os.environ, bucket=bucket, probe=stage == "probe"))
+    inputs = INPUTS.get(stage, RunInputs)
+    task = asyncio.ensure_future(execute(_load(stage), os.environ, bucket=bucket, inputs=inputs))
     # Cancelling makes the stage raise, and the frame around it tells the operator that it was interrupted.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task

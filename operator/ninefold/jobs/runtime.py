@@ -25,7 +25,8 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from ninefold import logs
-from ninefold.api.artifacts import Artifact, ProbeInputs, RunInputs, canonical
+from ninefold.api.artifacts import Artifact, RunInputs, canonical
+from ninefold.api.base import Model
 from ninefold.api.run import ArtifactRef
 from ninefold.api.spending import Booked
 from ninefold.jobs.failures import JobFailure, as_failure, secrets_of
@@ -41,7 +42,7 @@ TERMINATION_BYTES = 4096
 """What the kubelet keeps of a container's termination message."""
 
 AnyArtifact = TypeVar("AnyArtifact", bound=Artifact)
-AnyModel = TypeVar("AnyModel", bound=BaseModel)
+AnyModel = TypeVar("AnyModel", bound=Model)
 Stage = Callable[["JobContext"], Awaitable[Artifact]]
 
 
@@ -49,7 +50,8 @@ Stage = Callable[["JobContext"], Awaitable[Artifact]]
 class JobContext:
     """All that a stage may know and use."""
 
-    inputs: RunInputs | ProbeInputs
+    inputs: Model
+    """What `inputs.json` holds: RunInputs for the stages of a run, ProbeInputs, DeliverInputs."""
     artifact_key: str
     store: Store
     bucket: str | None = None
@@ -69,13 +71,11 @@ class JobContext:
     @property
     def run(self) -> RunInputs:
         """The inputs of a run's stage."""
-        assert isinstance(self.inputs, RunInputs), "a probe has no run"
-        return self.inputs
+        return self.of(RunInputs)
 
-    @property
-    def probe(self) -> ProbeInputs:
-        """The inputs of a probe."""
-        assert isinstance(self.inputs, ProbeInputs), "only a probe has probe inputs"
+    def of(self, model: type[AnyModel]) -> AnyModel:
+        """The inputs of a Job that has inputs of this kind."""
+        assert isinstance(self.inputs, model), f"this Job has no {model.__name__}"
         return self.inputs
 
     @property
@@ -118,12 +118,13 @@ class JobContext:
         return await self.store.artifacts.put(f"{self.artifact_key}:{name}", artifact.to_bytes())
 
 
-def read_context(environment: Mapping[str, str], store: Store, bucket: str | None, *, probe: bool) -> JobContext:
+def read_context(
+    environment: Mapping[str, str], store: Store, bucket: str | None, model: type[Model] = RunInputs
+) -> JobContext:
     """Build the context from the Job's environment. JobFailure names the variable that is missing or wrong."""
-    inputs = Path(_required(environment, "NINEFOLD_INPUTS"))
     traces = environment.get("NINEFOLD_TRACES_ROOT")
     return JobContext(
-        inputs=_read_inputs(inputs, ProbeInputs) if probe else _read_inputs(inputs, RunInputs),
+        inputs=_read_inputs(Path(_required(environment, "NINEFOLD_INPUTS")), model),
         artifact_key=_required(environment, "NINEFOLD_ARTIFACT"),
         store=store,
         bucket=bucket,
@@ -140,11 +141,16 @@ def read_context(environment: Mapping[str, str], store: Store, bucket: str | Non
     )
 
 
-async def execute(stage: Stage, environment: Mapping[str, str], *, bucket: str | None = None, probe: bool) -> int:
-    """Run one stage from environment to termination message; returns the exit code and raises nothing."""
+async def execute(
+    stage: Stage, environment: Mapping[str, str], *, bucket: str | None = None, inputs: type[Model] = RunInputs
+) -> int:
+    """Run one stage from environment to termination message; returns the exit code and raises nothing.
+
+    `inputs`: what the stage's `inputs.json` is.
+    """
     message: BaseModel
     try:
-        message = await _produce(stage, environment, bucket, probe)
+        message = await _produce(stage, environment, bucket, inputs)
         code = OK
     except BaseException as raised:  # whatever it was, the operator must be told
         message = error = as_failure(raised, secrets_of(environment)).error
@@ -154,7 +160,9 @@ async def execute(stage: Stage, environment: Mapping[str, str], *, bucket: str |
     return code if told else RETRY
 
 
-async def _produce(stage: Stage, environment: Mapping[str, str], bucket: str | None, probe: bool) -> ArtifactRef:
+async def _produce(
+    stage: Stage, environment: Mapping[str, str], bucket: str | None, inputs: type[Model]
+) -> ArtifactRef:
     url = _required(environment, "NINEFOLD_REDIS_URL")
     try:
         store = Store(url)
@@ -163,7 +171,7 @@ async def _produce(stage: Stage, environment: Mapping[str, str], bucket: str | N
     async with store:
         # Before the work, not after it: a pod that cannot hand over its result should not buy one.
         await store.ping()
-        context = read_context(environment, store, bucket, probe=probe)
+        context = read_context(environment, store, bucket, inputs)
         artifact = await stage(context)
         ref = await store.artifacts.put(context.artifact_key, artifact.to_bytes())
         log.info("stored", extra={"artifact": ref.artifact, "bytes": ref.bytes, "sha256": ref.sha256})

@@ -7,7 +7,7 @@ import pytest
 import redis
 from langfuse_clients import a_trace
 
-from ninefold.api.artifacts import JobError, ProbeReport
+from ninefold.api.artifacts import JobError, ProbeInputs, ProbeReport
 from ninefold.jobs.probe import run
 from ninefold.jobs.runtime import GIVE_UP, OK, execute
 from standins.langfuse import StandIn, ingest, serving
@@ -37,7 +37,7 @@ async def test_a_probe_tells_which_api_answers(
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     with serving(StandIn(ingest([a_trace(0)]))) as host:
-        assert await execute(run, environment(redis_server, tmp_path, host, **keys), probe=True) == OK
+        assert await execute(run, environment(redis_server, tmp_path, host, **keys), inputs=ProbeInputs) == OK
     stored = redis.Redis.from_url(redis_server.url).get(ARTIFACT)
     found = ProbeReport.from_bytes(stored).capabilities
     assert (found.api, found.traces) == ("Langfuse API V4, server 4.16.0", 1)
@@ -50,7 +50,7 @@ async def test_a_wrong_key_ends_the_job_for_good_and_is_not_told(
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     with serving(StandIn(ingest([a_trace(0)]))) as host:
-        assert await execute(run, environment(redis_server, tmp_path, host, **keys), probe=True) == GIVE_UP
+        assert await execute(run, environment(redis_server, tmp_path, host, **keys), inputs=ProbeInputs) == GIVE_UP
     error = JobError.model_validate_json((tmp_path / "termination-log").read_bytes())
     assert (error.reason, error.permanent) == ("WrongKeys", True)
     assert "sk-lf-wrong" not in error.message + caplog.text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ninefold.api.artifacts import Artifact, JobError, ProbeReport, sha256
+from ninefold.api.artifacts import Artifact, JobError, ProbeInputs, ProbeReport, sha256
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import Capabilities
 from ninefold.jobs.failures import scrub
@@ -52,7 +52,7 @@ def told(environment: dict[str, str]) -> dict[str, object]:
 
 
 async def error_of(stage: Callable[[JobContext], Awaitable[Artifact]], environment: dict[str, str]) -> JobError:
-    code = await execute(stage, environment, probe=True)
+    code = await execute(stage, environment, inputs=ProbeInputs)
     error = JobError.model_validate(told(environment))
     assert code in (RETRY, GIVE_UP)
     return error
@@ -61,7 +61,7 @@ async def error_of(stage: Callable[[JobContext], Awaitable[Artifact]], environme
 async def test_a_result_goes_to_the_store_and_its_digest_into_the_termination_message(
     environment: dict[str, str],
 ) -> None:
-    assert await execute(succeed, environment, probe=True) == OK
+    assert await execute(succeed, environment, inputs=ProbeInputs) == OK
     stored = redis.Redis.from_url(environment["NINEFOLD_REDIS_URL"]).get(KEY)
     assert stored == REPORT.to_bytes()
     assert told(environment) == {"artifact": KEY, "sha256": sha256(stored), "bytes": len(stored)}
@@ -69,13 +69,13 @@ async def test_a_result_goes_to_the_store_and_its_digest_into_the_termination_me
 
 async def test_a_failure_that_only_a_user_can_mend_ends_the_job_at_once(environment: dict[str, str]) -> None:
     stage = fail_with(JobFailure("NoFiles", "no file matches traces/*.jsonl", permanent=True))
-    assert await execute(stage, environment, probe=True) == GIVE_UP
+    assert await execute(stage, environment, inputs=ProbeInputs) == GIVE_UP
     assert told(environment) == {"reason": "NoFiles", "message": "no file matches traces/*.jsonl", "permanent": True}
 
 
 async def test_a_failure_that_may_pass_is_tried_again_by_the_job(environment: dict[str, str]) -> None:
     stage = fail_with(JobFailure("EndpointDown", "the endpoint answered 503", permanent=False))
-    assert await execute(stage, environment, probe=True) == RETRY
+    assert await execute(stage, environment, inputs=ProbeInputs) == RETRY
 
 
 async def test_a_failure_inside_a_task_group_is_told_as_itself(environment: dict[str, str]) -> None:
@@ -107,7 +107,7 @@ async def test_a_stage_that_is_told_to_stop_says_so(environment: dict[str, str])
         await asyncio.Event().wait()
         return REPORT
 
-    task = asyncio.create_task(execute(stage, environment, probe=True))
+    task = asyncio.create_task(execute(stage, environment, inputs=ProbeInputs))
     await started.wait()
     task.cancel()
     assert await task == RETRY
@@ -121,7 +121,7 @@ async def test_a_lost_upstream_artifact_fails_the_job_at_once_but_is_nobodys_fau
     async def stage(context: JobContext) -> Artifact:
         return await context.upstream_artifact("analyze", ProbeReport)
 
-    assert await execute(stage, environment, probe=True) == GIVE_UP
+    assert await execute(stage, environment, inputs=ProbeInputs) == GIVE_UP
     error = JobError.model_validate(told(environment))
     assert (error.reason, error.permanent) == ("ArtifactLost", False)
 
@@ -132,7 +132,7 @@ async def test_an_extra_artifact_is_read_back_by_its_reference(environment: dict
         assert ref.artifact == f"{KEY}:sealed"
         return await context.artifact(ref, ProbeReport)
 
-    assert await execute(stage, environment, probe=True) == OK
+    assert await execute(stage, environment, inputs=ProbeInputs) == OK
 
 
 async def test_an_artifact_of_another_kind_is_refused_without_quoting_it(environment: dict[str, str]) -> None:
@@ -170,7 +170,7 @@ async def test_a_long_message_in_any_script_fits_the_termination_log(environment
 
 async def test_a_termination_message_that_cannot_be_written_is_no_success(environment: dict[str, str]) -> None:
     environment["NINEFOLD_TERMINATION_LOG"] = "/nowhere/termination-log"
-    assert await execute(succeed, environment, probe=True) == RETRY
+    assert await execute(succeed, environment, inputs=ProbeInputs) == RETRY
 
 
 @pytest.mark.parametrize(

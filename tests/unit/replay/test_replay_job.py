@@ -136,14 +136,14 @@ class JobBench:
         return {"NINEFOLD_CANDIDATE": candidate.id, "NINEFOLD_CANDIDATE_HASH": content_hash(content)}
 
     async def report(self, environment: dict[str, str], bucket: str) -> ReplayReport:
-        assert await execute(run, environment, bucket=bucket, probe=False) == OK, self.told()
+        assert await execute(run, environment, bucket=bucket) == OK, self.told()
         return await self.result()
 
     async def result(self) -> ReplayReport:
         return ReplayReport.from_bytes(await self.store.artifacts.get(ArtifactRef.model_validate_json(self.told())))
 
     async def error(self, environment: dict[str, str], bucket: str) -> tuple[int, JobError]:
-        code = await execute(run, environment, bucket=bucket, probe=False)
+        code = await execute(run, environment, bucket=bucket)
         return code, JobError.model_validate_json(self.told())
 
     def told(self) -> str:

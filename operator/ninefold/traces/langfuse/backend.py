@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import SecretStr
-
 from ninefold.api.tracebackend import Capabilities, LangfuseSource
 from ninefold.traces.backend import Window
-from ninefold.traces.langfuse.client import PUBLIC_KEY, SECRET_KEY, Absent, Client, TooLarge
+from ninefold.traces.langfuse.client import Absent, Client, TooLarge, login_of
 from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
 from ninefold.traces.langfuse.rows import Row, record_of
 from ninefold.traces.langfuse.scorebook import Keyed, ScoreBook
@@ -34,7 +32,7 @@ class LangfuseApi:
     def __init__(self, source: LangfuseSource, secrets: Mapping[str, str], client: Client | None = None) -> None:
         self.losses: Counter[str] = Counter()
         self._source = source
-        self._client = client or _client(source, secrets)
+        self._client = client or Client(*login_of(source, secrets))
         self._api: Generation | None = None
         self._scores = ScoreBook(lambda window: self._reader().scores(window))
 
@@ -166,14 +164,3 @@ def _content(row: Row) -> int:
     """Characters of an observation's input and output."""
     values = [row["observation"].get(side) for side in ("input", "output")] if "observation" in row else []
     return sum(len(v if isinstance(v, str) else json.dumps(v)) for v in values if v is not None)
-
-
-def _client(source: LangfuseSource, secrets: Mapping[str, str]) -> Client:
-    missing = [name for name in (PUBLIC_KEY, SECRET_KEY) if not secrets.get(name)]
-    if missing or source.host is None:
-        raise TracesProblem(
-            "NoKeys",
-            f"the pod was not given {' and '.join(missing)}: check that the Secrets of publicKeySecretRef and "
-            "secretKeySecretRef exist, with a value under the keys that they name",
-        )
-    return Client(source.host, SecretStr(secrets[PUBLIC_KEY]), SecretStr(secrets[SECRET_KEY]))

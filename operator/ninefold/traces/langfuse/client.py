@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from ninefold.api.tracebackend import LangfuseSource
 from ninefold.traces.langfuse import refusals
 from ninefold.traces.problem import TracesProblem
 
@@ -160,6 +161,18 @@ class Client:
         ):
             return TooLarge(self._unavailable(f"no answer within {TIMEOUT:g} s"))
         return refusals.broken(self.host, error, TRIES)
+
+
+def login_of(source: LangfuseSource, secrets: Mapping[str, str]) -> tuple[str, SecretStr, SecretStr]:
+    """Host, public and secret key of a project. TracesProblem when the Job was not given the keys."""
+    missing = [name for name in (PUBLIC_KEY, SECRET_KEY) if not secrets.get(name)]
+    if missing or source.host is None:
+        raise TracesProblem(
+            "NoKeys",
+            f"the pod was not given {' and '.join(missing)}: check that the Secrets of publicKeySecretRef and "
+            "secretKeySecretRef exist, with a value under the keys that they name",
+        )
+    return source.host, SecretStr(secrets[PUBLIC_KEY]), SecretStr(secrets[SECRET_KEY])
 
 
 def seconds_until(value: str | None) -> float:
