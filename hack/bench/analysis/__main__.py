@@ -22,7 +22,7 @@ from bench.analysis.planted import SHARD, populate, read_plan, tables
 from bench.analysis.planted.causes import DEFAULT
 from bench.analysis.planted.score import Finding, score
 from ninefold.analysis.decisions import statements
-from ninefold.analysis.decisions.coding import Coder
+from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import study
 from ninefold.analysis.engine import Engine
 from ninefold.api.artifacts import Pattern

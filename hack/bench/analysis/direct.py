@@ -10,7 +10,7 @@ import pyarrow as pa
 from bench.analysis.planted import Population
 from bench.analysis.planted.population import CALLS, INTENTS
 from bench.analysis.planted.tables import ERRORS
-from ninefold.analysis.decisions.coding import Coder
+from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.engine import Engine
 
 

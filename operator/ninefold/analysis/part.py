@@ -1,114 +1,171 @@
-"""What one slice of the traces leaves behind, so that it is read once: a part, and parts put together.
+"""What one slice of the traces leaves behind, so that it is read once: a part.
 
-A part is made from the table of steps of some whole traces, travels as bytes, and is analysed with the parts of other
-slices in any order. What was counted on the way (losses, names that were seen) rides along.
+A part holds, of every judged trace, one row and one short sequence of codes; text only of those that may be read
+word by word (`sample`) or run again (`cases`), chosen by hashes; and counts. All of it is such that parts of a union
+give what one part of it gives: sums, sets, sequences in the part's own dictionary, the smallest of smallest ones. So
+slices come in any order, are lost and read again, and any number of them is one analysis (`together`).
 """
 
 import json
-import struct
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ninefold.api.artifacts import RunInputs
-from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable
+from ninefold.analysis import cases, packing, sample
+from ninefold.analysis.decisions.coding import LEADS, SEQUENCE, Coded, code
+from ninefold.analysis.engine import Engine
+from ninefold.analysis.judged import BUCKETS, ROWS, judged, whole
+from ninefold.analysis.sample import Sample
+from ninefold.api.artifacts import RunInputs, canonical, sha256
+from ninefold.traces import StepTable
+from ninefold.traces.table import Seen
 
-_MAGIC = b"ninefold part 1\n"
-_SCHEMAS = {"traces": TRACES, "steps": STEPS, "scores": SCORES, "messages": MESSAGES}
+MAX_PART = 64 * 2**20
+"""Bytes of one part: what the store takes."""
+_MAGIC = b"ninefold part 2\n"
 _SEEN = ("agents", "environments", "scores", "metadata_keys")
-_LENGTH = struct.Struct("<Q")
+_AGAIN = "read the slice of traces again"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was met on the way. `traces` and `steps` are this agent's, judged or not; `scores` and `keys` the names of
+
+    their scores and of the fields of their metadata, with how many traces had them.
+    """
+
+    traces: int = 0
+    steps: int = 0
+    losses: Counter[str] = field(default_factory=Counter)
+    scores: Counter[str] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)
+    seen: Seen = field(default_factory=Seen)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        a, b = self.seen, other.seen
+        return Counts(
+            self.traces + other.traces,
+            self.steps + other.steps,
+            self.losses + other.losses,
+            self.scores + other.scores,
+            self.keys + other.keys,
+            Seen(a.traces + b.traces, *(getattr(a, name) + getattr(b, name) for name in _SEEN)),
+        )
 
 
 @dataclass(frozen=True)
 class Part:
-    """The traces of one slice."""
+    """The traces of one slice. `rows` as `judged.ROWS`; `coded` holds those of the analysis bucket, in their order."""
 
-    table: StepTable
+    settings: str
+    rows: pa.Table
+    coded: Coded
+    sample: Sample
+    openings: pa.Table
+    counts: Counts
 
     @classmethod
     def of(cls, table: StepTable, inputs: RunInputs) -> Self:
         """The part of these traces, which must be whole, under the settings of a run."""
-        return cls(table)
+        rows = judged(table, inputs.policy.analysis.intent_key)
+        own = rows.filter(pc.equal(rows["bucket"], BUCKETS.index("analysis")))
+        with Engine() as engine:
+            coded = code(engine, table, whole(own["trace_id"]), whole(own["task"]))
+        openings = cases.openings(table, rows, inputs.policy.replay.max_cases)
+        return cls(settings(inputs), rows, coded, sample.sample(table, own), openings, _counts(table))
 
     def to_bytes(self) -> bytes:
-        """As bytes, compressed; equal parts give equal bytes."""
-        seen = self.table.seen
-        head = {"losses": self.table.losses, "seen": seen.traces, **{name: getattr(seen, name) for name in _SEEN}}
-        blocks = [json.dumps(head, sort_keys=True).encode()]
-        blocks += [_packed(getattr(self.table, name)) for name in _SCHEMAS]
-        return _MAGIC + b"".join(_LENGTH.pack(len(block)) + block for block in blocks)
+        """As bytes, compressed; equal parts give equal bytes. Raises ValueError above MAX_PART."""
+        counts = self.counts
+        head = {
+            "settings": self.settings,
+            "traces": counts.traces,
+            "steps": counts.steps,
+            "losses": counts.losses,
+            "scores": counts.scores,
+            "keys": counts.keys,
+            "seen": [counts.seen.traces, *(getattr(counts.seen, name) for name in _SEEN)],
+            "free": self.coded.free,
+        }
+        tables = {
+            "rows": self.rows,
+            "sequences": pa.table({"seq": self.coded.sequences}),
+            "symbols": pa.table({"symbol": pa.array(self.coded.symbols, pa.string())}),
+            "leads": self.coded.leads,
+            "traces": self.sample.traces,
+            "calls": self.sample.calls,
+            "told": self.sample.told,
+            "openings": self.openings,
+        }
+        data = packing.pack(_MAGIC, head, tables)
+        if len(data) > MAX_PART:
+            raise ValueError(
+                f"what {self.rows.num_rows:,} judged traces leave has {len(data):,} bytes, more than the {MAX_PART:,} "
+                "that are handed over: read the window in more slices"
+            )
+        return data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Raises ValueError with a sentence when these bytes are no part, or one of another release."""
-        if not data.startswith(_MAGIC):
-            raise ValueError(
-                "these bytes are no part of an analysis that this release reads: read the slice of traces again"
-            )
         try:
-            head, *blocks = _blocks(data)
-            told = json.loads(head)
-            tables = {name: _unpacked(block) for name, block in zip(_SCHEMAS, blocks, strict=True)}
-            seen = Seen(int(told["seen"]), *(Counter(told[name]) for name in _SEEN))
-            return cls(StepTable(**tables, losses=told["losses"], seen=seen))
-        except (pa.ArrowException, struct.error, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"a part of an analysis is damaged ({error}): read the slice of traces again") from None
+            head, tables = packing.unpack(_MAGIC, data)
+            return cls._read(head, tables)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"these bytes are no part of an analysis of this release ({error}): {_AGAIN}") from None
+
+    @classmethod
+    def _read(cls, head: dict[str, Any], tables: dict[str, pa.Table]) -> Self:
+        total, *names = head["seen"]
+        losses, scores, keys = (Counter[str](head[name]) for name in ("losses", "scores", "keys"))
+        counts = Counts(head["traces"], head["steps"], losses, scores, keys, Seen(total, *map(Counter, names)))
+        coded = Coded(
+            whole(tables["sequences"].cast(pa.schema([("seq", SEQUENCE)]))["seq"]),
+            tables["symbols"]["symbol"].to_pylist(),
+            tables["leads"].cast(LEADS),
+            [(tool, name) for tool, name in head["free"]],
+        )
+        kept = Sample(
+            tables["traces"].cast(sample.TRACES), tables["calls"].cast(sample.CALLS), tables["told"].cast(sample.TOLD)
+        )
+        return cls(head["settings"], tables["rows"].cast(ROWS), coded, kept, tables["openings"].cast(cases.OPENINGS),
+                   counts)  # fmt: skip
+
+    def without(self, ids: pa.Array) -> "Part":
+        """The part but for some traces, which another part holds as well."""
+        twice = pc.is_in(self.rows["trace_id"], value_set=ids)
+        mine = self.rows.filter(pc.equal(self.rows["bucket"], BUCKETS.index("analysis")))
+        kept = pc.invert(pc.is_in(mine["trace_id"], value_set=ids))
+        steps = pc.sum(self.rows.filter(twice)["steps"]).as_py() or 0
+        fewer = Counts(
+            self.counts.traces - (pc.sum(twice).as_py() or 0),
+            self.counts.steps - steps,
+            self.counts.losses,
+            self.counts.scores,
+            self.counts.keys,
+            self.counts.seen,
+        )
+        coded = Coded(self.coded.sequences.filter(whole(kept)), self.coded.symbols, self.coded.leads, self.coded.free)
+        return Part(
+            self.settings,
+            self.rows.filter(pc.invert(twice)),
+            coded,
+            sample.without(self.sample, ids),
+            self.openings.filter(pc.invert(pc.is_in(self.openings["trace_id"], value_set=ids))),
+            fewer,
+        )
 
 
-def together(parts: Iterable[Part]) -> StepTable:
-    """One table of all parts. A trace that several parts hold counts once, as does a message."""
-    own = list(parts)
-    losses: Counter[str] = Counter()
-    seen = Seen()
-    for part in own:
-        losses.update(part.table.losses)
-        more = part.table.seen
-        seen = Seen(seen.traces + more.traces, *(getattr(seen, name) + getattr(more, name) for name in _SEEN))
-    tables = {n: pa.concat_tables([getattr(p.table, n) for p in own] or [s.empty_table()]) for n, s in _SCHEMAS.items()}
-    if twice := tables["traces"].num_rows - len(pc.unique(tables["traces"]["trace_id"])):
-        losses["duplicate_traces"] += twice
-        known: set[str] = set()
-        kept = []
-        for part in own:
-            ids = part.table.traces["trace_id"].to_pylist()
-            fresh = [i for i in ids if i not in known]
-            known.update(fresh)
-            kept.append((part.table, pa.array(fresh, pa.string())))
-        for name in ("traces", "steps", "scores"):
-            tables[name] = pa.concat_tables([_only(getattr(t, name), ids) for t, ids in kept])
-    messages = tables["messages"]
-    numbered = messages.append_column("row", pa.array(range(messages.num_rows), pa.int64()))
-    first = numbered.group_by("hash", use_threads=False).aggregate([("row", "min")])
-    tables["messages"] = messages.take(first["row_min"])
-    return StepTable(**tables, losses=dict(sorted(losses.items())), seen=seen)
+def settings(inputs: RunInputs) -> str:
+    """A name for all that a part depends on beside its traces: parts of different ones cannot be put together."""
+    said = [inputs.agent.traces.wire(), inputs.agent.success.wire(), inputs.policy.analysis.intent_key]
+    return sha256(canonical([*said, inputs.policy.replay.max_cases]))[:16]
 
 
-def _only(table: pa.Table, ids: pa.Array) -> pa.Table:
-    return table.filter(pc.is_in(table["trace_id"], value_set=ids))
-
-
-def _packed(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table.combine_chunks())
-    return bytes(sink.getvalue())
-
-
-def _unpacked(block: bytes) -> pa.Table:
-    return pa.ipc.open_stream(block).read_all()
-
-
-def _blocks(data: bytes) -> list[bytes]:
-    out, at = [], len(_MAGIC)
-    while at < len(data):
-        (size,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        if at + size > len(data):
-            raise ValueError("it ends too early")
-        out.append(data[at : at + size])
-        at += size
-    return out
+def _counts(table: StepTable) -> Counts:
+    scores = table.scores.group_by(["trace_id", "name"]).aggregate([])["name"].to_pylist() if table.scores else []
+    keys = Counter(key for text in table.traces["metadata"].to_pylist() for key in json.loads(text))
+    return Counts(table.traces.num_rows, table.steps.num_rows, Counter(table.losses), Counter(scores), keys, table.seen)

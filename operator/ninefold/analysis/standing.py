@@ -20,7 +20,6 @@ WEEK = 7
 POWER80 = 0.8416
 MAX_DAYS = 90
 """Days that a report lists, the latest of all versions."""
-_DAY = 86_400 * 10**9
 
 
 def success_rate(solved: int, traces: int) -> SuccessRate:
@@ -30,31 +29,15 @@ def success_rate(solved: int, traces: int) -> SuccessRate:
     return SuccessRate(traces=traces, rate=rate, low=low, high=high, nines=nines(solved, traces))
 
 
-def rates(traces: pa.Table) -> dict[tuple[str, int], tuple[int, int]]:
-    """Judged traces by version and day."""
-    judged = traces.filter(pc.is_valid(traces["outcome"]))
+def rates(judged: pa.Table) -> dict[tuple[str, int], tuple[int, int]]:
+    """Judged traces (columns `version`, `day`, `solved`) by version and day, in that order."""
     counted = (
-        pa.table(
-            {
-                "version": pc.fill_null(judged["agent_version"], ""),
-                "day": pc.divide(pc.cast(judged["start_ts"], pa.int64()), _DAY),
-                "x": pc.cast(judged["outcome"], pa.int64()),
-            }
-        )
+        pa.table({"version": judged["version"], "day": judged["day"], "x": pc.cast(judged["solved"], pa.int64())})
         .group_by(["version", "day"])
         .aggregate([("x", "count"), ("x", "sum")])
     )
     columns = [counted[name].to_pylist() for name in ("version", "day", "x_count", "x_sum")]
-    return {(v, d): (n, x) for v, d, n, x in zip(*columns, strict=True)}
-
-
-def merged(parts: Sequence[Rates]) -> dict[tuple[str, int], tuple[int, int]]:
-    """The rates of all parts together: the same as those of all their traces at once."""
-    out: defaultdict[tuple[str, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for part in parts:
-        for key, (n, x) in part.items():
-            out[key] = out[key][0] + n, out[key][1] + x
-    return dict(out)
+    return dict(sorted(((v, d), (n, x)) for v, d, n, x in zip(*columns, strict=True)))
 
 
 def versions(own: Rates) -> list[VersionRate]:

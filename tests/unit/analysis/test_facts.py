@@ -6,16 +6,18 @@ import random
 from trace_builders import a_record, a_table, rooms_of, visits
 
 from ninefold.analysis.engine import Engine
-from ninefold.analysis.episodes import episodes, openings
+from ninefold.analysis.episodes import episodes
 from ninefold.analysis.facts import Knowledge, mine
+from ninefold.analysis.judged import judged
 from ninefold.analysis.population import load
+from ninefold.analysis.sample import sample
 from ninefold.traces.model import TraceRecord
 
 
 def knowledge(records: list[TraceRecord], intent_key: str | None = "app.museum") -> Knowledge:
     table = a_table(records)
     with Engine() as engine:
-        load(engine, episodes(table, openings(table, intent_key)))
+        load(engine, episodes(sample(table, judged(table, intent_key))))
         return mine(engine, intent_key)
 
 

@@ -1,9 +1,9 @@
 """Where the agent stands: rates that add up, a plateau that knows its power, and the way to the next nine."""
 
+import pyarrow as pa
 import pytest
 
-from bench.analysis.planted import populate, read_plan, tables
-from ninefold.analysis.standing import budget, merged, plateau, rates, versions
+from ninefold.analysis.standing import budget, plateau, rates, versions
 from ninefold.api.artifacts import Decision, Interval, Pattern
 
 
@@ -27,16 +27,9 @@ def a_pattern(name: str, gain: float) -> Pattern:
     )
 
 
-def test_eight_shards_add_up_to_the_whole() -> None:
-    traces = tables(populate(800, 3, read_plan())).traces
-    parts = [rates(traces.slice(i * 100, 100)) for i in range(8)]
-    assert merged(parts) == rates(traces)
-    assert merged(parts[::-1]) == rates(traces)
-
-
-def test_a_late_trace_corrects_its_own_day_alone() -> None:
-    before = {("v1", 10): (4, 2), ("v1", 11): (6, 3)}
-    assert merged([before, {("v1", 10): (1, 1)}]) == {("v1", 10): (5, 3), ("v1", 11): (6, 3)}
+def test_rates_are_counted_by_version_and_day() -> None:
+    rows = pa.table({"version": ["v1", "v1", "", "v1"], "day": [2, 1, 1, 2], "solved": [True, False, True, False]})
+    assert list(rates(rows).items()) == [(("", 1), (1, 1)), (("v1", 1), (1, 0)), (("v1", 2), (2, 1))]
 
 
 def test_each_version_is_told_over_all_days_and_by_day() -> None:

@@ -1,34 +1,40 @@
-"""From the table of steps to one short sequence of codes per trace, a shard at a time.
+"""From the table of steps to one short sequence of raw codes per trace: what one shard of traces leaves.
 
-The lexicon (which leading words belong to a signature) is fixed by the first shard, so that a code means the same
-ever after; what later shards add are new symbols, never other meanings. Reports name symbols, not codes, and so do not
-depend on the order in which shards came.
+A raw code is a place in the shard's own dictionary of symbols, which still hold every leading word. What a word is
+worth is decided over all shards (`merging`), from sums and sets that are the same in any order. Only arguments that are
+free text for certain, since more traces cannot make them anything else, lose their words at once: it keeps shards
+small.
 """
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ninefold.analysis.actions import LEAD_TASKS, MODES
-from ninefold.analysis.decisions import statements
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.decisions import coding_statements as statements
+from ninefold.analysis.engine import Engine, Row
+from ninefold.analysis.messages import Messages, last_history
 from ninefold.traces.table import StepTable
 
 START = 1
 MOST_LEADS = 20
 """Leading words of an argument above which it is free text, whose first word says nothing of what is done."""
-LEADS_COVER = 0.8
-"""Share of an argument's calls that its known words must lead, else it is free text too."""
-MOST_CODES = 4_000
-"""Symbols that are told apart; what is rarer shares one code."""
-REST = "other\x1fother()\x1fok\x1f0"
-_DAY = 86_400 * 10**9
+LEADS = pa.schema(
+    [
+        ("tool", pa.string()),
+        ("name", pa.string()),
+        ("word", pa.string()),
+        ("tasks", pa.list_(pa.uint64())),
+        ("calls", pa.uint64()),
+        ("alone", pa.uint64()),
+    ]
+)
+SEQUENCE = pa.list_(pa.uint32())
+
+Argument = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,6 @@ class Symbol:
     action: str
     outcome: str
     bare: bool
-
-    @classmethod
-    def read(cls, text: str) -> "Symbol":
-        tool, action, outcome, bare = text.split("\x1f")
-        return cls(tool, action, outcome, bare == "1")
 
     @property
     def error(self) -> str | None:
@@ -58,116 +59,76 @@ class Symbol:
         return self.action if self.outcome == "ok" else f"{self.action} → {self.outcome}"
 
 
-@dataclass
-class Codes:
-    """Symbols by code; 0 is none, 1 the start of a trace."""
+@dataclass(frozen=True)
+class Coded:
+    """One shard. `sequences` has an entry a trace, in the order asked for; its numbers are places in `symbols`.
 
-    symbols: list[Symbol] = field(default_factory=lambda: [Symbol("", "", "", False), Symbol("", "start", "ok", False)])
-    known: dict[str, int] = field(default_factory=dict)
-    lexicon: list[str] | None = None
+    `leads` are the words that lead arguments (columns as LEADS); `free` the arguments that are free text for certain.
+    """
 
-    def learn(self, texts: list[str]) -> None:
-        """Give a code to each symbol that has none, in this order."""
-        for text in texts:
-            if text not in self.known:
-                if len(self.symbols) >= MOST_CODES and text != REST:
-                    self.learn([REST])
-                    self.known[text] = self.known[REST]
-                    continue
-                self.known[text] = len(self.symbols)
-                self.symbols.append(Symbol.read(text))
+    sequences: pa.ListArray
+    symbols: list[str]
+    leads: pa.Table
+    free: list[Argument]
 
 
-class Coder:
-    """Codes shards into the engine's table `coded`. `traces` and `steps` count what is there;
-
-    `tasks_named`: a task key was seen."""
-
-    def __init__(self, engine: Engine, intent_key: str | None = None) -> None:
-        self._engine, self._intent_key = engine, intent_key
-        self.codes = Codes()
-        self.traces = self.steps = 0
-        self.tasks_named = False
-        engine.create("coded", statements.CODED_COLUMNS)
-
-    def add(self, table: StepTable) -> None:
-        """One shard; its traces must be whole and judged ones count alone."""
-        engine = self._engine
-        judged = table.traces.filter(pc.is_valid(table.traces["outcome"]))
-        if not judged.num_rows:
-            return
-        engine.load("steps", _steps(table, judged))
-        engine.load("told", _told(table, judged))
-        engine.load("tasks", self._tasks(judged))
-        engine.derive("parsed", statements.PARSED)
-        if self.codes.lexicon is None:
-            self.codes.lexicon = list(self._lexicon())
-        engine.load("lexicon", pa.table({"word": pa.array(self.codes.lexicon, pa.string())}))
-        engine.derive("unsupported", statements.UNSUPPORTED)
-        engine.derive("signed", statements.SIGNED)
-        self.codes.learn([str(r["symbol"]) for r in engine.query(statements.SYMBOLS)])
-        known = self.codes.known
-        engine.load(
-            "codes", pa.table({"symbol": pa.array(known, pa.string()), "code": pa.array(known.values(), pa.uint16())})
-        )
-        engine.append("coded", statements.SEQUENCES.format(base=self.traces))
-        self.traces += judged.num_rows
-        self.steps += table.steps.num_rows
-        for name in ("steps", "told", "tasks", "parsed", "unsupported", "signed", "codes", "lexicon"):
-            engine.drop(name)
-
-    @property
-    def matchable(self) -> bool:
-        """Whether anything tells one task from another; else every difference may be a mix of tasks."""
-        return self.traces > 0 and (self.tasks_named or self._intent_key is not None)
-
-    def _tasks(self, judged: pa.Table) -> pa.Table:
-        named = pc.is_valid(judged["task_key"])
-        self.tasks_named |= bool(pc.any(named).as_py())
-        task = _numbers(pc.coalesce(judged["task_key"], judged["session_id"]))
-        version = pc.fill_null(judged["agent_version"], "")
-        return pa.table(
-            {
-                "n": pa.array(np.arange(judged.num_rows), pa.uint32()),
-                "trace_id": judged["trace_id"],
-                "task": task,
-                "cluster": task,
-                "intent": self._intents(judged),
-                "day": pc.cast(pc.divide(pc.cast(judged["start_ts"], pa.int64()), _DAY), pa.uint16()),
-                "version": version,
-                "solved": pc.cast(judged["outcome"], pa.uint8()),
-            }
-        )
-
-    def _intents(self, judged: pa.Table) -> pa.Array:
-        """The metadata field that the user named, as text; empty where there is none."""
-        if self._intent_key is None:
-            return pa.array([""] * judged.num_rows)
-        read = (json.loads(m).get(self._intent_key) for m in judged["metadata"].to_pylist())
-        return pa.array(["" if v is None else str(v) for v in read])
-
-    def _lexicon(self) -> Iterator[str]:
-        words: defaultdict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
-        calls: defaultdict[tuple[str, str], int] = defaultdict(int)
-        alone: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for r in self._engine.query(statements.LEADS):
-            key = (r["tool"], r["name"])
-            calls[key] += r["calls"]
-            alone[key] += r["alone"] > 0
-            if r["word"] and r["tasks"] >= LEAD_TASKS:
-                words[key].append((r["word"], r["calls"]))
-        for (tool, name), own in sorted(words.items()):
-            # Many single words are names of things (towns, customers), not modes of a call.
-            if alone[tool, name] > MODES or len(own) > MOST_LEADS:
-                continue
-            if sum(n for _, n in own) >= LEADS_COVER * calls[tool, name]:
-                yield from (f"{tool}\x1f{name}\x1f{word}" for word, _ in own)
+def code(engine: Engine, table: StepTable, traces: pa.Array, tasks: pa.Array) -> Coded:
+    """Code these traces of the table; `tasks` are their tasks as numbers. Leaves nothing in the engine."""
+    if not len(traces):
+        return Coded(pa.array([], SEQUENCE), [], LEADS.empty_table(), [])
+    engine.load("steps", _steps(table, traces))
+    engine.load("told", _told(table, traces))
+    numbers = pa.array(np.arange(len(traces)), pa.uint32())
+    engine.load("tasks", pa.table({"n": numbers, "task": tasks}))
+    engine.derive("parsed", statements.PARSED)
+    leads = engine.query(statements.LEADS)
+    free = _free(leads)
+    engine.load("free", pa.table({"argument": pa.array([statements.FIELD.join(a) for a in free], pa.string())}))
+    engine.derive("unsupported", statements.UNSUPPORTED)
+    engine.derive("signed", statements.SIGNED)
+    symbols = [str(r["symbol"]) for r in engine.query(statements.SYMBOLS)]
+    codes = pa.array(np.arange(len(symbols)), pa.uint32())
+    engine.load("codes", pa.table({"symbol": pa.array(symbols, pa.string()), "code": codes}))
+    sequences = _aligned(engine.arrow(statements.SEQUENCES), len(traces))
+    for name in ("steps", "told", "tasks", "parsed", "free", "unsupported", "signed", "codes"):
+        engine.drop(name)
+    known = set(free)
+    kept = [r for r in leads if (r["tool"], r["name"]) not in known]
+    return Coded(sequences, symbols, pa.Table.from_pylist(kept, LEADS), free)
 
 
-def _steps(table: StepTable, judged: pa.Table) -> pa.Table:
-    """Tool calls, and what the agent said last, of the judged traces; `n` is the trace's row."""
+def _free(leads: list[Row]) -> list[Argument]:
+    """Arguments whose words in this shard alone are too many to say what is done: more traces only add to them."""
+    frequent: defaultdict[Argument, int] = defaultdict(int)
+    alone: defaultdict[Argument, int] = defaultdict(int)
+    for r in leads:
+        argument = r["tool"], r["name"]
+        frequent[argument] += bool(r["word"]) and len(r["tasks"]) >= LEAD_TASKS
+        alone[argument] += r["alone"] > 0
+    return sorted(a for a in frequent if is_free(frequent[a], alone[a]))
+
+
+def is_free(frequent: int, alone: int) -> bool:
+    """Whether so many words lead an argument in several tasks, or are all of it, that it is free text.
+
+    Many single words are names of things (towns, customers), not modes of a call.
+    """
+    return frequent > MOST_LEADS or alone > MODES
+
+
+def _aligned(found: pa.Table, traces: int) -> pa.ListArray:
+    """Sequences by trace; empty for those without steps."""
+    column = found["seq"].combine_chunks()
+    sizes = np.zeros(traces, np.int32)
+    sizes[found["n"].to_numpy()] = np.diff(column.offsets.to_numpy())
+    offsets = np.concatenate((np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)))
+    return pa.ListArray.from_arrays(offsets, column.flatten().cast(pa.uint32()))
+
+
+def _steps(table: StepTable, traces: pa.Array) -> pa.Table:
+    """Tool calls, and what the agent said last, of the traces; `n` is the trace's place among them."""
     steps = table.steps
-    n = pc.index_in(steps["trace_id"], value_set=judged["trace_id"])
+    n = pc.index_in(steps["trace_id"], value_set=traces)
     last = pc.and_(pc.equal(steps["kind"], "llm"), pc.is_valid(steps["message_out"]))
     # The last step of a trace is the one that the next row does not continue.
     ordered = steps.append_column("n", n).filter(pc.and_(pc.is_valid(n), pc.or_(pc.equal(steps["kind"], "tool"), last)))
@@ -189,34 +150,9 @@ def _steps(table: StepTable, judged: pa.Table) -> pa.Table:
     )
 
 
-def _told(table: StepTable, judged: pa.Table) -> pa.Table:
+def _told(table: StepTable, traces: pa.Array) -> pa.Table:
     """What users and system said, by trace: the last recorded history covers those before it."""
-    steps = table.steps.select(["trace_id", "messages_in_hash"])
-    steps = steps.filter(pc.is_valid(steps["messages_in_hash"]))
-    parents = dict(zip(table.messages["hash"].to_pylist(), table.messages["parent_hash"].to_pylist(), strict=True))
-    spoken = pc.is_in(table.messages["role"], value_set=pa.array(["user", "system", "developer"]))
-    own = table.messages.filter(spoken)
-    contents = dict(zip(own["hash"].to_pylist(), own["content"].to_pylist(), strict=True))
-    n = pc.index_in(steps["trace_id"], value_set=judged["trace_id"]).to_pylist()
-    last = dict(zip(n, steps["messages_in_hash"].to_pylist(), strict=True))
-    last.pop(None, None)
-    rows: dict[int, str] = {}
-    for trace, name in last.items():
-        texts, at = [], name
-        while at is not None:
-            if (text := contents.get(at)) is not None:
-                texts.append(text)
-            at = parents.get(at)
-        rows[trace] = "\n".join(texts)
+    messages = Messages(table.messages)
+    last = last_history(table.steps)
+    rows = {n: messages.spoken(last[t]) for n, t in enumerate(traces.to_pylist()) if t in last}
     return pa.table({"n": pa.array(rows.keys(), pa.uint32()), "text": pa.array(rows.values(), pa.string())})
-
-
-def _numbers(texts: pa.Array) -> pa.Array:
-    """A stable 64-bit number for each text."""
-    encoded = pc.dictionary_encode(texts)
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    digests = [
-        int.from_bytes(hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        for t in encoded.dictionary.to_pylist()
-    ]
-    return pa.array(digests, pa.uint64()).take(encoded.indices)

@@ -1,7 +1,7 @@
 """One trace, step by step: what each changed, and which was the worst."""
 
 from ninefold.analysis.decisions import statements
-from ninefold.analysis.decisions.coding import Coder
+from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.values import credit, fit
 from ninefold.analysis.engine import Engine
 from ninefold.traces import StepTable
@@ -16,7 +16,8 @@ def explained(table: StepTable, trace_id: str, intent_key: str | None) -> list[s
         coder = Coder(engine, intent_key)
         coder.add(table)
         engine.load("explained", statements.one_id(trace_id))
-        rows = engine.query(statements.ONE) if coder.traces else []
+        symbols = coder.codes.symbols
+        rows = engine.query(statements.ONE)
         if not rows:
             return None
         values = fit(engine.arrow(statements.STATES))
@@ -29,7 +30,7 @@ def explained(table: StepTable, trace_id: str, intent_key: str | None) -> list[s
         mark = "  <- lost most here" if i == worst and step.credit < 0 else ""
         lines.append(
             f"{i + 1:3d}  {step.credit * 100:+6.1f} points ({step.low * 100:+.0f} to {step.high * 100:+.0f})  "
-            f"{coder.codes.symbols[code]}{mark}"
+            f"{symbols[code]}{mark}"
         )
     if values.calibration.weak:
         lines.append("These values are poorly calibrated: read them as hints.")

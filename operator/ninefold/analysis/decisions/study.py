@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ninefold.analysis.decisions import findings, statements
-from ninefold.analysis.decisions.coding import Coder, Codes
+from ninefold.analysis.decisions.coder import Coder, Codes
 from ninefold.analysis.decisions.confirm import Flags, confirm, first_codes, gather
 from ninefold.analysis.decisions.screen import screen
 from ninefold.analysis.decisions.values import Values, fit
@@ -27,11 +27,11 @@ class Study:
 def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, informing: frozenset[str] = frozenset(),
           explained: Sequence[str] = ()) -> Study:  # fmt: skip
     """Study what has been coded. `explained`: ids of traces that patterns found elsewhere account for."""
+    symbols = coder.codes.symbols
     states = engine.arrow(statements.STATES)
     values = fit(states)
     if not coder.matchable:
         return Study([], [], values)
-    symbols = coder.codes.symbols
     actions = first_codes(symbols)
     screened = screen(states, engine.arrow(_earlier(coder.codes, actions)), actions, symbols, coder.traces)
     population = gather(engine, screened.contrasts, symbols, coder.tasks_named)
