@@ -49,9 +49,9 @@ class Purse(Protocol):
         """Book one call. Raises BudgetSpentError, with nothing booked, or SupersededError."""
         ...
 
-    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
-        """The call was answered and took this. `repeated`: the other side answered it from memory, so that all tries
-        of this request, those of dead pods included, were one call."""
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
+        """The call was answered and took this. `once`: the other side runs a repeated request once, so all tries of
+        this one, those of dead pods included, were one call."""
         ...
 
     async def release(self, booking: Booking) -> None:
@@ -65,7 +65,7 @@ class Unlimited:
     async def book(self, call: str, what: What, estimate: Spent) -> Booking:
         return Booking(call, what, "", estimate)
 
-    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
         return
 
     async def release(self, booking: Booking) -> None:

@@ -235,7 +235,11 @@ def _hashing() -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
 
     return HashingVectorizer(
-        n_features=SPACE, alternate_sign=False, binary=True, norm=None, token_pattern=r"[^\W\d_]{3,}"  # noqa: S106
+        n_features=SPACE,
+        alternate_sign=False,
+        binary=True,
+        norm=None,
+        token_pattern=r"[^\W\d_]{3,}",  # noqa: S106
     )
 
 

@@ -111,7 +111,7 @@ class Buyer:
 
         async def ask() -> Bought:
             answer, keep = await self._graded(request, await mode.replay(request), grade)
-            return Bought(answer.wire(), answer.usage, answer.repeated, keep)
+            return Bought(answer.wire(), answer.usage, answer.once, keep)
 
         return Answer.model_validate(await self._till.buy(key, what, _guess(request), ask))
 

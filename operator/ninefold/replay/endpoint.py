@@ -26,8 +26,8 @@ MAX_ANSWER_BYTES = 16 * 2**20
 """Of one answer. An endpoint that sends more than any agent's steps would otherwise fill the pod's memory."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LIMITED = 429
-REPEATED = "Idempotent-Replayed"
-"""Header of an answer from memory: `true`, as payment providers send it."""
+KEY_HEARD = "Idempotent-Replayed"
+"""Header of an endpoint that runs a repeated key once: `true` on an answer from memory, else `false`."""
 _CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
 
 
@@ -136,8 +136,8 @@ class Endpoint:
         if not response.is_success:
             code = _error_code(data)
             raise RejectedError(f"HTTP {response.status_code}{' ' + code if code else ''}", response.status_code)
-        repeated = response.headers.get(REPEATED, "").strip().lower() == "true"
-        return _parse(data).model_copy(update={"repeated": repeated})
+        once = response.headers.get(KEY_HEARD, "").strip().lower() in ("true", "false")
+        return _parse(data).model_copy(update={"once": once})
 
     async def _read(self, response: httpx.Response) -> bytes:
         data = bytearray()

@@ -70,7 +70,7 @@ class Answer(Model):
     tool_answers: int = Field(0, ge=0, description="Those that could be answered.")
     missing: str | None = Field(None, description="Why nothing can be said of this case; our words alone.")
     usage: Usage = Field(default_factory=Usage, exclude=True, description="What it took, for the budget.")
-    repeated: bool = Field(False, exclude=True, description="Answered from memory: nothing was run.")
+    once: bool = Field(False, exclude=True, description="All tries of this request are one run, and paid once.")
 
     def said(self) -> str | None:
         """The final output as graders read it: a text as it is, other JSON as JSON; None when there is none."""
@@ -127,12 +127,12 @@ class Replayer(Protocol):
 class Bought:
     """What a call gave. `value` is a JSON value; `keep` False: it is not to be stored.
 
-    `repeated`: the other side answered it from memory and ran nothing.
+    `once`: the other side runs a repeated request once, so all tries of this one were one call.
     """
 
     value: Any
     usage: Usage
-    repeated: bool = False
+    once: bool = False
     keep: bool = True
 
 

@@ -3,8 +3,8 @@
 - **Once.** What was answered before is taken from the cache, and an answer is stored as soon as it is there; a
   restarted pod therefore asks only for what is missing. When the pod is told to stop, calls under way get
   `DRAIN_SECONDS` to come home and be stored. The calls that a SIGKILL interrupts are the only ones that are asked
-  again, and where the other side answers a repeated key from memory and says so, they are still paid once. Failures
-  are never stored. The answer is stored before its booking is settled: a pod that dies in between has counted too much.
+  again, and where the other side runs a repeated key once, and says so, they are still paid once. Failures are never
+  stored. The answer is stored before its booking is settled: a pod that dies in between has counted too much.
 - **Within the budget.** Every try is booked before it is made (`ninefold.spending`).
 - **As many at once as it takes.** See `ninefold.replay.limiter`. A call that was refused for its rate was not run: it
   takes no budget and uses up no retry, but is given up when it was refused for `LONGEST_WAIT_SECONDS`.
@@ -113,7 +113,7 @@ class Till:
         try:
             given = await ask()
         except PassingError as error:
-            # What may have been run stays booked: a repeated answer will settle it.
+            # What may have been run stays booked, until a later try may show that it was the same run.
             if not error.ran:
                 self.counts["paid"] -= 1
                 await self._purse.release(booking)
@@ -123,7 +123,7 @@ class Till:
             raise
         if given.keep:
             await self._cache.put(key, given.value)
-        await self._purse.settle(booking, self._actual(given.usage, booking.estimate), repeated=given.repeated)
+        await self._purse.settle(booking, self._actual(given.usage, booking.estimate), once=given.once)
         return given.value
 
     def _estimate(self, guess: Usage) -> Spent:

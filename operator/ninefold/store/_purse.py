@@ -5,8 +5,8 @@ commands would let two pods both take the last call, and a call that fits the ru
 the run. Only the estimate is known before a call; `settle` puts the true usage in its place.
 
 **In flight.** What is booked and not yet settled stands by its request in a hash of its own. A pod that is killed
-leaves it there; the next pod, which asks the same request again, is told, and when the endpoint answers from memory
-(`repeated`) both bookings become the one call that was made.
+leaves it there; the next pod, which asks the same request again, is told, and where the other side runs a repeated request once
+(`once`) both bookings become the one call that was made.
 
 **One pod.** A pod takes the stage's epoch when it opens the purse, and a booking of an older epoch is refused. So of
 two pods that work at once (a node that came back from the dead) only the newer one buys.
@@ -128,9 +128,9 @@ class Purse:
         orphan = Spent(calls=calls, tokens=tokens, micro_usd=micros)
         return Booking(call, what, day, estimate, orphan)
 
-    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
         """See `ninefold.spending.Purse`."""
-        booked = booking.estimate + booking.orphan if repeated else booking.estimate
+        booked = booking.estimate + booking.orphan if once else booking.estimate
         await self._settled(booking, booked, actual, standing=None)
 
     async def release(self, booking: Booking) -> None:

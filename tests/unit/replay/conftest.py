@@ -138,7 +138,7 @@ class Purse:
         self.left -= 1
         return Booking(call, what, "2026-01-01", estimate)
 
-    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
         pass
 
     async def release(self, booking: Booking) -> None:

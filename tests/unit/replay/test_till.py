@@ -34,8 +34,8 @@ class Books:
         self.said.append(("booked", estimate))
         return Booking(call, what, "", estimate, self.orphan)
 
-    async def settle(self, booking: Booking, actual: Spent, *, repeated: bool = False) -> None:
-        self.said.append(("repeated" if repeated else "settled", actual))
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
+        self.said.append(("once" if once else "settled", actual))
 
     async def release(self, booking: Booking) -> None:
         self.left += 1
@@ -177,9 +177,9 @@ async def test_what_may_have_been_run_stays_booked_and_an_answer_from_memory_set
     cache: DictCache, clock: Clock
 ) -> None:
     till = a_till(cache, books := Books(), clock)
-    repeated = Bought("yes", Usage(prompt=5, completion=1), repeated=True)
-    await ask_for(till, 1, PassingError("no answer within 60 s"), repeated)
-    assert [word for word, _ in books.said] == ["booked", "booked", "repeated"]
+    remembered = Bought("yes", Usage(prompt=5, completion=1), once=True)
+    await ask_for(till, 1, PassingError("no answer within 60 s"), remembered)
+    assert [word for word, _ in books.said] == ["booked", "booked", "once"]
     await ask_for(till, 2, PassingError("no connection", ran=False), gave(prompt=5, completion=1))
     assert [word for word, _ in books.said[3:]] == ["booked", "released", "booked", "settled"]
 

@@ -100,7 +100,7 @@ async def test_a_pod_that_died_with_a_call_in_flight_leaves_it_booked_and_the_ne
     assert booking.orphan == Spent(calls=1, tokens=500)
     assert await alive.of_run() == Spent(calls=2, tokens=900)
     # The endpoint answers from memory: there was one call.
-    await alive.settle(booking, Spent(calls=1, tokens=90), repeated=True)
+    await alive.settle(booking, Spent(calls=1, tokens=90), once=True)
     assert await alive.of_run() == Spent(calls=1, tokens=90)
 
 
