@@ -1,6 +1,10 @@
 """The spans of one trace, in order, as one `TraceRecord`.
 
 Order is the tree's: a parent before its children, siblings by start, then those with children, by end and by id.
+Times come from many clocks. A span that a clock has put before the year 2000, or more than a week from the others, says
+nothing about when its trace was; one that ends before it begins, or a week later, has no length; each counts as
+`clock_skew`, and so does a child that begins more than a second before its parent. None of them is lost.
+
 Spans whose parent is missing count as `orphan_spans` and stand beside the roots; a cycle of parents is cut at its
 earliest span (`cyclic_parents`); of spans with one id the first stays (`duplicate_spans`).
 
@@ -25,11 +29,19 @@ Messages = dict[str, tuple[str | None, str, str]]
 _TOP = "/top"
 """Stands for the parent of roots and orphans; no id has a slash."""
 _SYSTEM_ROLES = ("system", "developer")
+_SECOND = 10**9
+MIN_MOMENT = 946_684_800 * _SECOND
+"""The year 2000. A span before it was given its time by a clock that was never set."""
+_LAST = 2**63 - 1
+"""The last nanosecond since 1970 of a 64-bit number, in the year 2262."""
+MAX_SPAN = 7 * 24 * 3600 * _SECOND
+"""Nanoseconds. What took longer than a week was measured by two clocks."""
 
 
 def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
     """One trace from its spans, of which there is at least one."""
     ordered = _in_order(spans, losses)
+    timed = _settled(ordered, losses)
     messages: Messages = {}
     told = [s for s in ordered if s.kind is not None]
     losses["not_genai"] += len(ordered) - len(told)
@@ -50,8 +62,8 @@ def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
         agent=_first(s.agent for s in tops) or _first(s.service for s in tops),
         agent_version=_first(s.agent_version for s in tops),
         environment=_first(s.environment for s in tops),
-        start_ts=min(s.start for s in ordered),
-        end_ts=max(s.end for s in ordered),
+        start_ts=min(s.start for s in timed),
+        end_ts=max(s.end for s in timed),
         cost_usd=sum(costs) if costs else None,
         # As text: some stores keep nothing else, and a version's conditions compare text.
         metadata={key: metadata_text(value) for key, value in metadata.items()},
@@ -89,6 +101,27 @@ def _in_order(spans: Iterable[Span], losses: Counter[str]) -> list[Span]:
             ordered.append(span)
             stack += children[span.span_id][::-1]
     return ordered
+
+
+def _settled(ordered: Sequence[Span], losses: Counter[str]) -> list[Span]:
+    """The spans whose times say when the trace was, at least one; ends that cannot be are cut in all spans."""
+    known = {s.span_id: s for s in ordered}
+    sane = [s for s in ordered if s.start >= MIN_MOMENT]
+    middle = sorted(s.start for s in sane)[len(sane) // 2] if sane else 0
+    near: list[Span] = []
+    for span in ordered:
+        above = known.get(span.parent_id or "")
+        far = span.start < MIN_MOMENT or abs(span.start - middle) > MAX_SPAN
+        endless = not span.start <= span.end <= span.start + MAX_SPAN
+        early = above is not None and span.start < above.start - _SECOND
+        losses["clock_skew"] += far or endless or early
+        if endless:
+            span.end = span.start
+        if far:  # its place in the tree is kept, and a time that a table can hold
+            span.start, span.end = (min(max(moment, 0), _LAST) for moment in (span.start, span.end))
+        if not far:
+            near.append(span)
+    return near or list(ordered)
 
 
 def _with_calls_of_messages(spans: list[Span]) -> list[Span]:

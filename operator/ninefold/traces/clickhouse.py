@@ -22,7 +22,7 @@ from ninefold.traces.paths import decode
 from ninefold.traces.probe import RECENT, capabilities, recent
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, secret
-from ninefold.traces.spool import MAX_RECORDS
+from ninefold.traces.spool import MAX_RECORDS, bounded
 
 MARGIN = 6 * 3600 * 10**9
 """Nanoseconds. A trace that is still running this long after its start loses its end, as in every backend."""
@@ -54,7 +54,7 @@ class ClickHouse:
         headers = {"X-ClickHouse-User": source.username}
         if source.password_secret_ref is not None:
             headers["X-ClickHouse-Key"] = secret(secrets, "PASSWORD", "clickhouse.passwordSecretRef")
-        self._server = Server(source.url, "clickhouse", headers, transport=transport)
+        self._server = Server(source.url, "clickhouse", headers, self.losses, transport=transport)
 
     def probe(self) -> Capabilities:
         found = capabilities([], recent(self, RECENT), self.losses)
@@ -66,7 +66,8 @@ class ClickHouse:
     def _traces(self, window: Window) -> Iterator[TraceRecord]:
         rows = self._rows(Window(window.start - MARGIN, window.end + MARGIN))
         for _, group in groupby(rows, key=lambda row: row["TraceId"]):
-            if (record := trace_of([_flat(row) for row in group], self.losses)) is not None:
+            spans = [_flat(row) for row in bounded(group, self.losses)]
+            if spans and (record := trace_of(spans, self.losses)) is not None:
                 yield record
 
     def _rows(self, window: Window) -> Iterator[_Row]:
@@ -75,7 +76,7 @@ class ClickHouse:
             "table": self._source.table,
             "from": window.start,
             "to": window.end,
-            "most": MAX_RECORDS,
+            "most": MAX_RECORDS + 1,  # one more shows that a trace has too many
         }
         params: _Row = {**_SETTINGS, **{f"param_{name}": value for name, value in values.items()}}
         try:
@@ -83,7 +84,7 @@ class ClickHouse:
                 try:
                     row = json.loads(decode(line, self.losses))
                     row["TraceId"] = row["TraceId"].lower()
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     self.losses["malformed_rows"] += 1
                     continue
                 yield row

@@ -74,7 +74,7 @@ def _entity(value: Any, *keys: str) -> Any:
     """What OpenLLMetry wraps: `{"inputs": {...}}`, `{"args": [], "kwargs": {...}}`, `{"output": ...}`."""
     try:
         inner = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
     if not isinstance(inner, dict):
         return inner
@@ -133,7 +133,7 @@ def _parsed(attributes: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
             try:
                 out[key] = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 del out[key]
     if "id" in out and out.get("role") in (None, "tool"):
         out["tool_call_id"] = out["id"]
@@ -162,7 +162,7 @@ def _openllmetry(attributes: Mapping[str, Any], prefix: str, losses: Counter[str
         if isinstance(content, str) and content.lstrip().startswith("[{"):
             try:
                 content = json.loads(content)
-            except ValueError:
+            except (ValueError, RecursionError):
                 content = item.get("content")
         calls = _list(item.get("tool_calls"))
         found.append({**item, "role": item.get("role") or default, "content": content, "tool_calls": calls})
@@ -178,7 +178,7 @@ def _metadata(attributes: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(told := attributes.get("metadata"), str):  # OpenInference: one JSON object for all of it
         try:
             inner = json.loads(told)
-        except ValueError:
+        except (ValueError, RecursionError):
             inner = None
         if isinstance(inner, dict):
             del found["metadata"]

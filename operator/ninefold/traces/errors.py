@@ -45,7 +45,7 @@ def looks_like_error(result: str) -> bool:
     if head.startswith("{"):
         try:
             value = json.loads(result)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return isinstance(value, dict) and bool(value.get("error") or value.get("isError"))
     return bool(_LOOKS_WRONG.match(head))

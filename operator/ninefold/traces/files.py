@@ -7,17 +7,14 @@ dots of its own is tried first. Rows of one trace share the trace's id and may s
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ninefold.api.tracebackend import Capabilities, FilesSource
-from ninefold.traces import genai
+from ninefold.traces import genai, parquet
 from ninefold.traces.assemble import assemble
 from ninefold.traces.backend import Window, within
 from ninefold.traces.model import PROGRAM, Score, Span, StepKind, TraceRecord
@@ -104,15 +101,13 @@ class MappedFiles:
                 self.losses["malformed_lines"] += 1
 
     def _parquet(self, path: Path) -> Iterator[Row]:
-        """Rows of a Parquet file, a batch at a time, only the columns that the mapping names."""
-        try:
-            with pq.ParquetFile(path) as file:
-                names = set(file.schema_arrow.names)
-                wanted = {c if c in names else c.split(".")[0] for c in _columns(self._map)} & names
-                for batch in file.iter_batches(batch_size=1024, columns=sorted(wanted)):
-                    yield from ({k: plain(v) for k, v in row.items()} for row in batch.to_pylist())
-        except (pa.ArrowException, OSError):
-            self.losses["unreadable_files"] += 1
+        """Rows of a Parquet file, only the columns that the mapping names."""
+
+        def wanted(names: Collection[str]) -> list[str]:
+            return sorted({c if c in names else c.split(".")[0] for c in _columns(self._map)} & set(names))
+
+        for row in parquet.rows(path, self.losses, wanted):
+            yield {k: plain(v) for k, v in row.items()}
 
     def _span(self, record: Row) -> Span | None:
         row, m = record["row"], self._map
@@ -130,7 +125,7 @@ class MappedFiles:
             trace_id=str(get(m.trace_id)),
             span_id=str(step_id) if step_id is not None else record["place"],
             start=start,
-            end=max(start, nanos(get(m.end_time)) or start),
+            end=nanos(get(m.end_time)) or start,
             kind=_KINDS.get(str(get(m.kind)).lower(), "tool" if tool else "llm"),
             name=str(get(m.name) or tool or ""),
             tool_name=str(tool) if tool else None,

@@ -25,9 +25,12 @@ def text_of(value: Any) -> str | None:
             return str(value)
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return str(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        return str(value)
 
 
 def score_of(attributes: Mapping[str, Any], ts: int, step_id: str | None, losses: Counter[str]) -> Score | None:
@@ -162,10 +165,11 @@ def _text(value: Any) -> str | None:
 
 
 def count_of(value: Any) -> int | None:
-    """A count, also where a store has turned it into text or a float."""
+    """A count, also where a store has turned it into text or a float; None for what no counter shows."""
     if isinstance(value, bool):
         return None
     try:
-        return int(value)
+        count = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return count if 0 <= count < 2**63 else None

@@ -35,7 +35,7 @@ class Jaeger:
         self.losses: Counter[str] = Counter()
         headers, auth = login_of(source.login, secrets, "jaeger")
         self._source = source
-        self._server = Server(source.url, "jaeger", headers, auth, transport=transport)
+        self._server = Server(source.url, "jaeger", headers, self.losses, auth, transport=transport)
 
     def probe(self) -> Capabilities:
         found = capabilities([], recent(self, RECENT), self.losses)

@@ -12,14 +12,7 @@ from typing import Any, TypedDict, cast
 from ninefold.traces import conventions
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Span, TraceRecord
-from ninefold.traces.spool import by_trace
-
-MAX_TRACE = 256 * 2**20
-"""Characters of content in one trace. A trace above this would take the memory of all others: it is left out."""
-MIN_MOMENT = 946_684_800 * 10**9
-"""The year 2000. A span before it was given its time by a clock that was never set."""
-MAX_SPAN = 7 * 24 * 3600 * 10**9
-"""Nanoseconds. What took longer than a week was measured by two clocks."""
+from ninefold.traces.spool import MAX_RECORDS, MAX_TRACE, by_trace, weight
 
 
 class Event(TypedDict):
@@ -53,9 +46,8 @@ def traces_of(flats: Iterable[Flat], size: int, losses: Counter[str]) -> Iterato
 
 
 def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord | None:
-    """One trace of all its spans; None, counted, when it is larger than any agent's."""
-    size = sum(len(v) for f in flats for v in f["attributes"].values() if isinstance(v, str))
-    if size > MAX_TRACE:
+    """One trace of all its spans, at least one; None, counted, when it is larger than any agent's."""
+    if len(flats) > MAX_RECORDS or sum(map(weight, flats)) > MAX_TRACE:
         losses["oversized_traces"] += 1
         return None
     return assemble([span_of(flat, losses) for flat in flats], losses)
@@ -63,7 +55,10 @@ def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord | None:
 
 def span_of(flat: Flat, losses: Counter[str]) -> Span:
     """A flat record as a `Span`. What makes no sense in it is counted and left out; the span stays."""
-    start, end = _times(flat, losses)
+    start, end = flat["start"], flat["end"]
+    if not start:
+        losses["spans_without_time"] += 1
+        start = end
     resource = flat["resource"]
     span = Span(flat["trace_id"], flat["span_id"], start, end, parent_id=flat["parent_id"], name=flat["name"])
     span.service = _text(resource.get("service.name"))
@@ -81,16 +76,6 @@ def span_of(flat: Flat, losses: Counter[str]) -> Span:
 def kept_of(resource: dict[str, Any]) -> dict[str, Any]:
     """The few attributes of a resource that are read; it is repeated with every span."""
     return {k: v for k, v in resource.items() if k.startswith(("service.", "deployment."))}
-
-
-def _times(flat: Flat, losses: Counter[str]) -> tuple[int, int]:
-    start, end = flat["start"], flat["end"]
-    if not start:
-        losses["spans_without_time"] += 1
-        start = end
-    elif start < MIN_MOMENT or end < start or end - start > MAX_SPAN:
-        losses["clock_skew"] += 1
-    return start, end if start <= end <= start + MAX_SPAN else start
 
 
 def _text(value: Any) -> str | None:

@@ -1,4 +1,8 @@
-"""OTLP's protobuf encoding to flat records. Source: opentelemetry-proto, `trace/v1/trace.proto` (TracesData)."""
+"""OTLP's protobuf encoding to flat records. Source: opentelemetry-proto, `trace/v1/trace.proto` (TracesData).
+
+Protobuf refuses a whole message for one text in it that is no UTF-8, though the collector writes such texts as they
+came: a message that is refused is read once more with what is no text replaced by U+FFFD (`invalid_utf8`).
+"""
 
 import base64
 from collections import Counter
@@ -10,6 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 from ninefold.traces.otel import Event, Flat, kept_of
+from ninefold.traces.prototext import with_text
 
 
 def flats_of(data: bytes, losses: Counter[str]) -> Iterator[Flat]:
@@ -17,10 +22,7 @@ def flats_of(data: bytes, losses: Counter[str]) -> Iterator[Flat]:
 
     Raises ValueError when it is none.
     """
-    try:
-        request = TracesData.FromString(data)
-    except DecodeError:
-        raise ValueError("no TracesData") from None
+    request = _parsed(data, losses)
     for group in request.resource_spans:
         resource = kept_of(_attributes(group.resource.attributes))
         for scope in group.scope_spans:
@@ -29,6 +31,19 @@ def flats_of(data: bytes, losses: Counter[str]) -> Iterator[Flat]:
                     yield _flat(span, resource)
                 else:
                     losses["spans_without_id"] += 1
+
+
+def _parsed(data: bytes, losses: Counter[str]) -> TracesData:
+    try:
+        return TracesData.FromString(data)
+    except DecodeError:
+        pass
+    try:
+        found = TracesData.FromString(with_text(data, TracesData.DESCRIPTOR))
+    except (DecodeError, ValueError, RecursionError):
+        raise ValueError("no TracesData") from None
+    losses["invalid_utf8"] += 1
+    return found
 
 
 def _flat(span: Span, resource: dict[str, Any]) -> Flat:

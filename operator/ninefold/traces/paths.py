@@ -6,6 +6,7 @@ gives what it has; a line above `MAX_LINE` is dropped without being held. Each i
 """
 
 import gzip
+import io
 import os
 import zlib
 from collections import Counter
@@ -14,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from ninefold.traces.bombs import BombError, Bounded
 from ninefold.traces.problem import TracesProblem
 
 MAX_LINE = 64 * 2**20
@@ -75,14 +77,16 @@ def lines(path: Path, losses: Counter[str]) -> Iterator[bytes]:
             raw.seek(0)
             if zipped:
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield from _split(stream, losses)
+                    yield from _split(io.BufferedReader(Bounded(stream, path.stat().st_size)), losses)
             else:
                 yield from _split(raw, losses)
+    except BombError:
+        losses["zip_bombs"] += 1
     except (OSError, EOFError, zlib.error):
         losses["unreadable_files"] += 1
 
 
-def _split(stream: IO[bytes] | gzip.GzipFile, losses: Counter[str]) -> Iterator[bytes]:
+def _split(stream: IO[bytes], losses: Counter[str]) -> Iterator[bytes]:
     while line := stream.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             losses["oversized_lines"] += 1

@@ -8,6 +8,7 @@ Redirects are not followed, for the login would go along.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ import httpx
 from ninefold.api.tracebackend import LOGIN_PREFIX, ServerLogin
 from ninefold.traces.langfuse.client import seconds_until
 from ninefold.traces.langfuse.refusals import is_tls
+from ninefold.traces.paths import decode
 from ninefold.traces.problem import TracesProblem
 
 MAX_BYTES = 128 * 2**20
@@ -49,12 +51,13 @@ class Server:
         url: str,
         field: str,
         headers: Mapping[str, str],
+        losses: Counter[str],
         auth: tuple[str, str] | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url, self._field, self._sleep = url.rstrip("/"), field, sleep
+        self.url, self._field, self._losses, self._sleep = url.rstrip("/"), field, losses, sleep
         self._client = httpx.Client(
             auth=auth, headers={"User-Agent": "ninefold", **headers}, timeout=TIMEOUT, transport=transport
         )
@@ -63,7 +66,9 @@ class Server:
         """The JSON value at a path. Raises TooLarge, Missing or TracesProblem."""
         data = b"".join(self._patient("GET", path, params, None, _collected))
         try:
-            return json.loads(data)
+            return json.loads(decode(data, self._losses))
+        except RecursionError:
+            raise TooLarge from None  # something in it nests deeper than JSON can be read
         except ValueError:
             raise self._stranger() from None
 

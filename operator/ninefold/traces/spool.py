@@ -3,7 +3,8 @@
 A backend's files hold the spans of one trace far apart, in any order, and a trace can only be assembled whole. What
 fits is grouped in memory. More than `IN_MEMORY` is first dealt out to temporary files by a hash of the trace id, so
 that every trace lies in one of them, and then each file is grouped on its own: memory is bounded by one file, and
-nothing is lost however far apart the spans of a trace are.
+nothing is lost however far apart the spans of a trace are. A run-away trace (above `MAX_RECORDS` or `MAX_TRACE`) must
+not take the memory of the others: it is let go as soon as that shows, and counts once as `oversized_traces`.
 """
 
 import json
@@ -19,7 +20,9 @@ IN_MEMORY = 64 * 2**20
 MAX_PARTS = 512
 """Files open at once."""
 MAX_RECORDS = 20_000
-"""Records of one trace. What comes after is dropped and counted: a run-away trace must not take the others' memory."""
+"""Records of one trace."""
+MAX_TRACE = 256 * 2**20
+"""Characters of content in one trace."""
 
 Record = dict[str, Any]
 
@@ -70,12 +73,37 @@ def _drained(held: deque[tuple[str, Record]], rest: Iterator[tuple[str, Record]]
 
 
 def _group(records: Iterable[tuple[str, Record]], losses: Counter[str]) -> Iterator[list[Record]]:
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[Record] | None] = {}
+    sizes: Counter[str] = Counter()
     for key, record in records:
         group = groups.setdefault(key, [])
-        if len(group) < MAX_RECORDS:
+        if group is None:
+            continue
+        sizes[key] += weight(record)
+        if len(group) < MAX_RECORDS and sizes[key] <= MAX_TRACE:
             group.append(record)
         else:
+            groups[key] = None
             losses["oversized_traces"] += 1
     while groups:
-        yield groups.pop(next(iter(groups)))
+        if (whole := groups.pop(next(iter(groups)))) is not None:
+            yield whole
+
+
+def bounded(records: Iterable[Record], losses: Counter[str]) -> list[Record]:
+    """The records of one trace; empty, counted, when there are too many or too large ones to hold."""
+    return next(_group((("", record) for record in records), losses), [])
+
+
+def weight(record: Any) -> int:
+    """Characters of the texts in a record, however deep."""
+    size, stack = 0, [record]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict):
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+    return size

@@ -26,12 +26,9 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from ninefold.traces.backend import Window
+from ninefold.traces.bombs import BombError, Bounded
 from ninefold.traces.paths import MAX_LINE as MAX_RECORD
 
-MAX_EXPANSION = 400
-"""Unpacked bytes to packed ones. Real exports reach 100, as every turn repeats the history; a bomb about 1,000."""
-FREE_EXPANSION = 2**28
-"""Bytes below which the ratio does not matter: 256 MiB are read in seconds."""
 LATE = 24 * 3600 * 10**9
 """Nanoseconds by which a partition's time, which is that of the export, may differ from its spans'."""
 
@@ -94,7 +91,7 @@ def records(file: Stored, losses: Counter[str]) -> Iterator[bytes]:
                     losses["oversized_records"] += 1
                 else:
                     yield whole
-    except _BombError:
+    except BombError:
         losses["zip_bombs"] += 1
     except (OSError, EOFError, zlib.error, pa.ArrowException):
         losses["unreadable_files"] += 1
@@ -107,7 +104,7 @@ def unpacked(stream: io.BufferedReader, size: int) -> io.BufferedReader:
         if head.startswith(magic):
             # Arrow's gzip gives nothing of a last block that is cut, Python's all that is there.
             inner = gzip.GzipFile(fileobj=stream) if codec == "gzip" else _zstd(stream)
-            return io.BufferedReader(_Bounded(inner, size), 2**16)
+            return io.BufferedReader(Bounded(inner, size), 2**16)
     return stream
 
 
@@ -186,25 +183,3 @@ def _whole(record: bytes) -> bytes | None:
         return record
     data = unpacked(io.BufferedReader(cast(Any, io.BytesIO(record))), len(record)).read(MAX_RECORD + 1)
     return None if len(data) > MAX_RECORD else data
-
-
-class _BombError(Exception):
-    """A file unpacks to more than any export does."""
-
-
-class _Bounded(io.RawIOBase):
-    """A decompressing stream that ends with an error when it gives far more than it was given."""
-
-    def __init__(self, inner: Any, size: int) -> None:
-        self._inner, self._left = inner, max(FREE_EXPANSION, size * MAX_EXPANSION)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._inner.read1(len(buffer))
-        self._left -= len(data)
-        if self._left < 0:
-            raise _BombError
-        buffer[: len(data)] = data
-        return len(data)

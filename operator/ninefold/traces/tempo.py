@@ -38,7 +38,7 @@ class Tempo:
         if source.tenant is not None:
             headers["X-Scope-OrgID"] = source.tenant
         self._query = source.query
-        self._server = Server(source.url, "tempo", headers, auth, transport=transport)
+        self._server = Server(source.url, "tempo", headers, self.losses, auth, transport=transport)
         self._routes = ["/api/v2/traces/", "/api/traces/"]
 
     def probe(self) -> Capabilities:

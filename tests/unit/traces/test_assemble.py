@@ -5,9 +5,12 @@ from collections import Counter
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Message, Span, ToolCall, TraceRecord
 
+START = 1_750_000_000 * 10**9
+
 
 def span(name: str, start: int = 0, parent: str | None = None, **rest: object) -> Span:
-    return Span("t", name, start, start + 1, parent_id=parent, kind=rest.pop("kind", "llm"), **rest)  # type: ignore[arg-type]
+    at = START + start
+    return Span("t", name, at, at + 1, parent_id=parent, kind=rest.pop("kind", "llm"), **rest)  # type: ignore[arg-type]
 
 
 def order(*spans: Span) -> tuple[list[str], dict[str, int]]:

@@ -104,7 +104,7 @@ def test_a_file_that_ends_in_a_record_gives_what_is_before(tmp_path: Path) -> No
 
 
 def test_a_zip_bomb_is_left_when_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_module, "FREE_EXPANSION", 2**20)
+    monkeypatch.setattr("ninefold.traces.bombs.FREE_EXPANSION", 2**20)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"\n" * 2**23))
     (tmp_path / "good.json").write_bytes(JSON_ONE)
     traces, losses = read(tmp_path)

@@ -13,10 +13,9 @@ from ninefold.traces.langfuse.reads import OBSERVATIONS_V4, TRACES, Reader
 from ninefold.traces.langfuse.rows import Row, record_of
 from ninefold.traces.langfuse.scorebook import Keyed, ScoreBook
 from ninefold.traces.model import TraceRecord
-from ninefold.traces.otel import MAX_TRACE
 from ninefold.traces.probe import RECENT, capabilities, most
 from ninefold.traces.problem import TracesProblem
-from ninefold.traces.spool import by_trace
+from ninefold.traces.spool import MAX_TRACE, by_trace
 
 Generation = Literal["V4", "V1"]
 PROBE_PAGES = 5
@@ -30,9 +29,9 @@ class LangfuseApi:
     """The `langfuse` backend with a host. `client` is for tests; otherwise the keys are taken from `secrets`."""
 
     def __init__(self, source: LangfuseSource, secrets: Mapping[str, str], client: Client | None = None) -> None:
-        self.losses: Counter[str] = Counter()
         self._source = source
         self._client = client or Client(*login_of(source, secrets))
+        self.losses: Counter[str] = self._client.losses
         self._api: Generation | None = None
         self._scores = ScoreBook(lambda window: self._reader().scores(window))
 

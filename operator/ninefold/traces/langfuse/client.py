@@ -13,6 +13,7 @@ Redirects are not followed, for the keys would go along.
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from pydantic import SecretStr
 
 from ninefold.api.tracebackend import LangfuseSource
 from ninefold.traces.langfuse import refusals
+from ninefold.traces.paths import decode
 from ninefold.traces.problem import TracesProblem
 
 PUBLIC_KEY, SECRET_KEY = "NINEFOLD_LANGFUSE_PUBLIC_KEY", "NINEFOLD_LANGFUSE_SECRET_KEY"
@@ -73,6 +75,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.host = host.rstrip("/")
+        self.losses: Counter[str] = Counter()
         self._sleep = sleep
         self._client = httpx.Client(
             auth=(public_key.get_secret_value(), secret_key.get_secret_value()),
@@ -118,7 +121,12 @@ class Client:
         return response, bytes(data)
 
     def _object(self, response: httpx.Response, data: bytes) -> Json:
-        body = _json(data)
+        try:
+            body = json.loads(decode(data, self.losses))
+        except RecursionError:
+            raise TooLarge from None  # one row nests deeper than JSON can be read: a smaller page leaves it out
+        except ValueError:
+            body = None
         if not isinstance(body, dict):
             raise refusals.not_langfuse(self.host)
         if response.headers.get("X-RateLimit-Remaining") == "0":

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic.alias_generators import to_camel
 
 from ninefold.api.tracebackend import Capabilities, LangfuseSource
+from ninefold.traces import parquet
 from ninefold.traces.backend import Window
 from ninefold.traces.files import nanos, plain
 from ninefold.traces.langfuse.backend import trace_of
@@ -183,12 +182,8 @@ class LangfuseFiles:
                 self.losses["malformed_lines"] += 1
 
     def _parquet(self, path: Path) -> Iterator[Row]:
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=1024):
-                    yield from ({k: _value(v) for k, v in row.items()} for row in batch.to_pylist())
-        except (pa.ArrowException, OSError):
-            self.losses["unreadable_files"] += 1
+        for row in parquet.rows(path, self.losses):
+            yield {k: _value(v) for k, v in row.items()}
 
 
 def _value(value: Any) -> Any:

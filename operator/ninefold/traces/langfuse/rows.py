@@ -83,10 +83,7 @@ def _span(row: Row, trace: Row, losses: Counter[str]) -> Span | None:
     if start is None or not row.get("id"):
         losses["malformed_rows"] += 1
         return None
-    end = nanos(row.get("endTime")) or start
-    if end < start:
-        losses["clock_skew"] += 1
-    span = Span(str(row["traceId"]), str(row["id"]), start, max(start, end))
+    span = Span(str(row["traceId"]), str(row["id"]), start, nanos(row.get("endTime")) or start)
     own, attributes, resource = metadata_of(row.get("metadata"))
     conventions.apply(span, {k: v for k, v in attributes.items() if not k.startswith(_ENVELOPE)}, (), losses)
     span.kind = _KINDS.get(str(row.get("type")), span.kind)
