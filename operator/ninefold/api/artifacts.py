@@ -316,6 +316,10 @@ NULL_CONTROL = "control:null"
 WRONG_KEY_CONTROL = "control:wrong-key"
 
 
+JudgeSaid = Literal["Pass", "Fail", "Nothing"]
+"""`Nothing`: the judge was asked and gave no verdict, which is missing data."""
+
+
 class Outcome(Model):
     """What one arm did on one case. `success` None: unknown (error, no score); it is missing data, never a pass."""
 
@@ -333,7 +337,9 @@ class Outcome(Model):
         description="The smallest hashes of the final output's word pairs: outputs can be compared, not read.",
     )
     graded_by: Literal["score", "rules", "judge"] = Field("score", description="Who said whether it succeeded.")
-    verdict: bool | None = Field(None, description="What the judge said, also where a score decided.")
+    verdict: JudgeSaid | None = Field(
+        None, description="What the judge said, also where a score decided. Absent: it was not asked."
+    )
 
 
 class ReplayRow(Model):
@@ -363,6 +369,14 @@ class JudgeReport(Model):
     candidate: Agreement
     canaries_shown: dict[str, int] = Field(description="By kind: answers that must not pass.")
     canaries_passed: dict[str, int] = Field(description="By kind: those that it let through.")
+    canaries_missing: dict[str, int] = Field(
+        default_factory=dict, description="By kind: those that it gave no verdict on."
+    )
+    exploits: list[str] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Texts of ours that have fooled a judge of this agent, newest first: canaries from now on.",
+    )
 
 
 class Coverage(Model):

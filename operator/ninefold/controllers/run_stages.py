@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ninefold.api import labels
+from ninefold.api.agent import Success
 from ninefold.api.artifacts import JobError
 from ninefold.api.base import SecretKeyRef
+from ninefold.api.graders import Judge
 from ninefold.api.run import ArtifactRef, JobStage, StageStatus
 from ninefold.controllers.actions import Action, Create
 from ninefold.controllers.artifacts import Refused
@@ -105,9 +107,18 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
         key = policy.proposals.reflection.api_key_secret_ref
         return {"NINEFOLD_REFLECTION_API_KEY": key} if key is not None else {}
     if stage.startswith("replay-") and agent.replay is not None:
-        key = agent.replay.endpoint.api_key_secret_ref
-        return {"NINEFOLD_REPLAY_API_KEY": key} if key is not None else {}
+        keys = {"NINEFOLD_REPLAY_API_KEY": agent.replay.endpoint.api_key_secret_ref}
+        if judge := _judge(agent.success, stage):
+            keys["NINEFOLD_JUDGE_API_KEY"] = judge.api_key_secret_ref
+        return {name: key for name, key in keys.items() if key is not None}
     return {}
+
+
+def _judge(success: Success, stage: JobStage) -> Judge | None:
+    """Whose key the stage gets: the race never sees that of the gate's judge."""
+    if success.judges is None:
+        return None
+    return success.judges.gate if stage == "replay-sealed" else success.judges.search
 
 
 def with_stages(s: RunSnapshot, *changed: StageStatus) -> list[StageStatus]:

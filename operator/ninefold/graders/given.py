@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ninefold.api.artifacts import JudgeSaid
 from ninefold.api.base import Model
 
 By = Literal["score", "rules", "judge"]
@@ -33,7 +34,7 @@ class Grade(Model):
     success: bool | None = None
     score: float | None = None
     by: By = Field("score", description="Who said so.")
-    verdict: bool | None = Field(None, description="What the judge says, where it was asked, also when it decides not.")
+    verdict: JudgeSaid | None = Field(None, description="What the judge says, also where it does not decide.")
     missing: str | None = Field(None, description="Why there is no outcome; our words alone.")
 
 

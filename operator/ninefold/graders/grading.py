@@ -6,6 +6,7 @@ judge (`ninefold.judges`), whose word is taken last.
 """
 
 from ninefold.api.agent import Success
+from ninefold.api.artifacts import JudgeSaid
 from ninefold.graders.given import Given, Grade
 from ninefold.graders.rules import BadRuleError, check_of
 
@@ -43,8 +44,9 @@ class Graders:
 
 def better_known(grade: Grade, verdict: bool | None) -> Grade:
     """The grade with a judge's verdict: it decides where nothing else did, and stands beside where something did."""
+    said: JudgeSaid = "Nothing" if verdict is None else "Pass" if verdict else "Fail"
     if grade.success is not None:
-        return grade.model_copy(update={"verdict": verdict})
+        return grade.model_copy(update={"verdict": said})
     if verdict is None:
-        return grade.model_copy(update={"by": "judge", "missing": NO_VERDICT})
-    return Grade(success=verdict, score=float(verdict), by="judge", verdict=verdict)
+        return grade.model_copy(update={"by": "judge", "verdict": said, "missing": NO_VERDICT})
+    return Grade(success=verdict, score=float(verdict), by="judge", verdict=said)

@@ -84,6 +84,7 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
         "NINEFOLD_MODEL_API_KEY",
         "NINEFOLD_SANDBOX_API_KEY",
         "NINEFOLD_REFLECTION_API_KEY",
+        "NINEFOLD_JUDGE_API_KEY",
         "NINEFOLD_LANGFUSE_PUBLIC_KEY",
         "NINEFOLD_LANGFUSE_SECRET_KEY",
     )

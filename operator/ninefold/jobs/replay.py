@@ -22,6 +22,7 @@ from ninefold.api.base import parse_duration
 from ninefold.api.spending import Spending
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.grading import Grading, open_grading
 from ninefold.jobs.purses import in_money, open_purse, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import (
@@ -70,14 +71,16 @@ async def run(ctx: JobContext) -> ReplayReport:
         price=ctx.run.agent.model.price,
         in_money=in_money(ctx.run.policy.budget),
     )
-    async with Endpoint(
+    cases = await _cases(ctx, analysis)
+    endpoint = Endpoint(
         replay.endpoint.url,
         ctx.replay_api_key,
         parse_duration(replay.endpoint.timeout).total_seconds(),
         model=ctx.run.agent.model.name,
         connections=policy.concurrency,
-    ) as endpoint:
-        buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid)
+    )
+    async with endpoint, open_grading(ctx, cases) as grading:
+        buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
         runner = Runner(
             buyer,
             by_metadata=ctx.run.agent.delivery.mode == "Client",
@@ -85,12 +88,13 @@ async def run(ctx: JobContext) -> ReplayReport:
             concurrency=policy.concurrency,
             progress=lambda cases: _progress(ctx, cases, buyer),
         )
-        cases = await _cases(ctx, analysis)
         try:
             if ctx.bucket == "sealed":
-                return await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals))
-            affordable = int(ctx.run.policy.budget.replay_calls * share)
-            return await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
+                report = await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals), grading=grading)
+            else:
+                affordable = int(ctx.run.policy.budget.replay_calls * share)
+                report = await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
+            return await grading.concluded(report)
         except ReplayFailure as failure:
             spent = Spending(lines=(found := await spending(purse)).by_purpose(), days=found.days)
             raise JobFailure(failure.reason, failure.message, permanent=failure.permanent, spending=spent) from failure
@@ -131,7 +135,7 @@ async def _select(
 
 
 async def _prove(
-    ctx: JobContext, runner: Runner, purse: Purse, cases: list[Case], candidate: Candidate
+    ctx: JobContext, runner: Runner, purse: Purse, cases: list[Case], candidate: Candidate, *, grading: Grading
 ) -> ReplayReport:
     """Run the sealed cases until the gate would pass, or all of them."""
     planned = plan_of(cases)
@@ -141,6 +145,7 @@ async def _prove(
         if ctx.cycle is None:
             return False
         so_far = ReplayReport(bucket="sealed", arms=arms, rows=rows, prompt_tokens=runner.prompt_tokens, **planned)
+        so_far = so_far.model_copy(update={"judge": grading.report(rows, candidate.id)})
         policy, window = ctx.run.policy.gate, ctx.run.agent.model.context_window
         return proved_already(GateInput(so_far, candidate.id, policy, ctx.cycle, window), counted)
 

@@ -67,6 +67,8 @@ class JobContext:
     model_api_key: SecretStr | None = None
     sandbox_api_key: SecretStr | None = None
     reflection_api_key: SecretStr | None = None
+    judge_api_key: SecretStr | None = None
+    """Of the judge of this bucket."""
 
     @property
     def run(self) -> RunInputs:
@@ -138,6 +140,7 @@ def read_context(
         model_api_key=_secret(environment, "NINEFOLD_MODEL_API_KEY"),
         sandbox_api_key=_secret(environment, "NINEFOLD_SANDBOX_API_KEY"),
         reflection_api_key=_secret(environment, "NINEFOLD_REFLECTION_API_KEY"),
+        judge_api_key=_secret(environment, "NINEFOLD_JUDGE_API_KEY"),
     )
 
 

@@ -1,51 +1,29 @@
-"""Calibration: a judge against recorded outcomes, on the outputs of baseline and candidate separately.
+"""Calibration: a judge against known outcomes, on the outputs of baseline and candidate separately.
 
 Separately, because a candidate may write in a way that the judge is blind to while it was fine on the baseline's. For
 each the judge needs a lower bound of its sensitivity (good answers that it passes) *and* of its specificity (bad ones
 that it fails). The bound is Clopper & Pearson's (1934), exact, one-sided at `ALPHA`. A verdict of None is missing.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import comb
 
-from ninefold.api.artifacts import Agreement, JudgeReport
-from ninefold.judges.canaries import Canary
-from ninefold.judges.protocol import Judge
+from ninefold.api.artifacts import Agreement, ReplayRow
 
 ALPHA = 0.05
 _STEPS = 50
 
 
-async def judge_report(
-    judge: Judge,
-    baseline: Sequence[tuple[str, str, bool]],
-    candidate: Sequence[tuple[str, str, bool]],
-    shown: Sequence[Canary],
-) -> JudgeReport:
-    """What a judge did on (question, output, recorded outcome) of both arms and on the canaries."""
-    asked: Counter[str] = Counter()
-    passed: Counter[str] = Counter()
-    for canary in shown:
-        asked[canary.kind] += 1
-        # No verdict lets nothing through.
-        passed[canary.kind] += (await judge.verdict(canary.question, canary.answer)) is True
-    return JudgeReport(
-        judge=judge.name,
-        baseline=await _agreement(judge, baseline),
-        candidate=await _agreement(judge, candidate),
-        canaries_shown=dict(asked),
-        canaries_passed=dict(passed),
-    )
-
-
-async def _agreement(judge: Judge, outputs: Sequence[tuple[str, str, bool]]) -> Agreement:
-    pairs = [(truth, await judge.verdict(question, output)) for question, output, truth in outputs]
-    return calibrated(pairs)
+def agreement(rows: Iterable[ReplayRow], arm: str) -> Agreement:
+    """The judge on the outputs of one arm, wherever a score or rules had decided and the judge was asked as well."""
+    outcomes = [row.outcomes[arm] for row in rows if arm in row.outcomes]
+    asked = [o for o in outcomes if o.success is not None and o.graded_by != "judge" and o.verdict is not None]
+    said = {"Pass": True, "Fail": False}
+    return calibrated((bool(o.success), said.get(o.verdict or "")) for o in asked)
 
 
 def calibrated(pairs: Iterable[tuple[bool, bool | None]]) -> Agreement:
-    """Counts and bounds from (recorded outcome, verdict) pairs. Bounds are 0 where nothing was judged."""
+    """Counts and bounds from (known outcome, verdict) pairs. Bounds are 0 where nothing was judged."""
     pairs = list(pairs)
     known = [(truth, verdict) for truth, verdict in pairs if verdict is not None]
     good = [verdict for truth, verdict in known if truth]

@@ -53,7 +53,8 @@ class Chat:
     """One model at one endpoint.
 
     base_url: up to `/v1`. api_key: None for endpoints that want none. max_tokens: what `budget` may count, prompt and
-    answer together. `spent` counts the tokens of this object's calls, as the endpoint reports them.
+    answer together. `settings`: where all this stands in a spec, for sentences. `spent` counts the tokens of this
+    object's calls, as the endpoint reports them.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Chat:
         cache: AnswerCache,
         retries: int = 3,
         timeout: float = 120.0,
+        settings: str = "proposals.reflection",
     ) -> None:
         self._client = AsyncOpenAI(
             base_url=base_url,
@@ -75,6 +77,7 @@ class Chat:
             timeout=timeout,
         )
         self._url, self._model, self._limit = base_url, model, max_tokens
+        self._settings = settings
         self._budget, self._cache = budget, cache
         self.spent = 0
 
@@ -129,7 +132,7 @@ class Chat:
         if not await self._budget.reserve(asked, self._limit):
             raise ModelError(
                 f"the budget of {self._limit} tokens does not cover another call of about {asked}: "
-                f"raise proposals.reflection.maxTokens"
+                f"raise {self._settings}.maxTokens"
             )
         completion: ChatCompletion = await self._client.chat.completions.create(
             model=self._model,
@@ -148,7 +151,7 @@ class Chat:
             what = f"answered with HTTP status {error.status_code}"
         else:
             what = f"failed ({type(error).__name__})"
-        return ModelError(f"the endpoint of model {self._model} {what}: check proposals.reflection")
+        return ModelError(f"the endpoint of model {self._model} {what}: check {self._settings}")
 
 
 def _parse(completion: ChatCompletion, shape: type[Answer]) -> Answer:

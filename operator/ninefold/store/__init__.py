@@ -8,6 +8,7 @@ UID (a namesake made later meets nothing of its predecessor) and a TTL (nothing 
 from ninefold.store._artifacts import ARTIFACT_TTL, MAX_ARTIFACT_BYTES, ArtifactStore
 from ninefold.store._budget import BUDGET_TTL, Budget
 from ninefold.store._cache import ANSWER_TTL, CallCache
+from ninefold.store._canaries import EXPLOITS_TTL, Exploits
 from ninefold.store._connection import Store
 from ninefold.store._errors import ArtifactError, StoreError, StoreUnavailableError
 from ninefold.store._purse import PURSE_TTL, Limit, Purse
@@ -16,12 +17,14 @@ __all__ = [
     "ANSWER_TTL",
     "ARTIFACT_TTL",
     "BUDGET_TTL",
+    "EXPLOITS_TTL",
     "MAX_ARTIFACT_BYTES",
     "PURSE_TTL",
     "ArtifactError",
     "ArtifactStore",
     "Budget",
     "CallCache",
+    "Exploits",
     "Limit",
     "Purse",
     "Store",

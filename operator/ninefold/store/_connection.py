@@ -27,6 +27,7 @@ from ninefold.api.spending import Spent
 from ninefold.store._artifacts import ArtifactStore
 from ninefold.store._budget import Budget
 from ninefold.store._cache import CallCache
+from ninefold.store._canaries import Exploits
 from ninefold.store._errors import StoreUnavailableError
 from ninefold.store._purse import Limit, Purse
 
@@ -61,6 +62,10 @@ class Store:
     def calls(self, agent_uid: str) -> CallCache:
         """Answers that this Agent's replays and proposers have paid for."""
         return CallCache(self._redis, self.errors, agent_uid)
+
+    def exploits(self, agent_uid: str) -> Exploits:
+        """Texts that have fooled a judge of this Agent."""
+        return Exploits(self._redis, self.errors, agent_uid)
 
     def budget(self, agent_uid: str, run_uid: str, name: str) -> Budget:
         """What one run may spend of one thing, such as `replay-calls`."""
