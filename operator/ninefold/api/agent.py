@@ -243,6 +243,22 @@ class Standing(Model):
     next_nine: Sentence | None = Field(None, description="Which patterns must go for the next nine.")
 
 
+class TraceLoss(Model):
+    """One way in which traces were left out, mended or late."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Such as malformed_lines.")
+    count: int = Field(ge=0, description="How often, in the window that was read.")
+
+
+TraceLosses = Annotated[
+    list[TraceLoss],
+    Field(
+        max_length=32,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    ),
+]
+
+
 class AgentStatus(Model):
     """What the operator last saw and serves."""
 
@@ -255,4 +271,7 @@ class AgentStatus(Model):
     delivered: Delivered | None = Field(None, description="What stands in Langfuse, with delivery.langfusePrompt.")
     success: SuccessRate | None = Field(None, description="Success as last analysed.")
     standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
+    losses: TraceLosses | None = Field(
+        None, description="What was left out, mended or late when the traces were read, the most frequent first."
+    )
     last_analyzed_run: ShortText | None = Field(None, description="The run that analysed it.")

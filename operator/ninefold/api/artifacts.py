@@ -124,6 +124,19 @@ class ProbeReport(Artifact):
     capabilities: Capabilities
 
 
+# ---------------------------------------------------------------- read
+
+
+class ReadReport(Artifact):
+    """What one shard has done; what it has read lies in the store as parts, slice by slice."""
+
+    kind: ClassVar[str] = "read"
+    shard: int = Field(ge=0)
+    slices: int = Field(ge=0, description="Slices of the window that are this shard's.")
+    read: int = Field(ge=0, description="Those of them that were read now; the others had been before.")
+    traces: int = Field(ge=0, description="Traces in its slices.")
+
+
 # ---------------------------------------------------------------- analyze
 
 

@@ -44,6 +44,11 @@ class PolicyTraces(Model):
     """Which part of the history is read."""
 
     window: Duration = Field("30d", description="Traces that started within this time before the run.")
+    lateness: Duration = Field(
+        "24h",
+        description="How long after its start a trace may still get spans and scores. What is younger is read again by "
+        "the next run, what is older never. Of files, only those are read again that have changed.",
+    )
 
 
 class Analysis(Model):
@@ -56,6 +61,12 @@ class Analysis(Model):
     min_support: int = Field(20, ge=5, le=10_000, description="Distinct tasks that each arm of a contrast needs.")
     false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
         0.1, description="Benjamini-Hochberg rate over all contrasts that are tried."
+    )
+    parallelism: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Pods that read the traces, each its share of the window. 1: the pod that analyses reads them.",
     )
 
 

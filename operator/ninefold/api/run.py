@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from ninefold.api.agent import Standing, SuccessRate
+from ninefold.api.agent import Standing, SuccessRate, TraceLosses
 from ninefold.api.base import Conditions, Fraction, Hash10, LocalRef, Model, Sentence, ShortText
 
-JobStage = Literal["analyze", "propose", "replay-selection", "replay-sealed"]
+JobStage = Literal["read", "analyze", "propose", "replay-selection", "replay-sealed"]
 
 
 class OptimizationRunSpec(Model):
@@ -115,6 +115,9 @@ class OptimizationRunStatus(Model):
     figures: Figures = Field(default_factory=Figures, description="The numbers behind the verdict.")
     success: SuccessRate | None = Field(None, description="Success in the traces that were analysed.")
     standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
+    losses: TraceLosses | None = Field(
+        None, description="What was left out, mended or late when the traces were read, the most frequent first."
+    )
     baseline_version: ShortText | None = Field(
         None, description="The version that was served when the run started, and that its candidates extend."
     )

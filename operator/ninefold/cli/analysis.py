@@ -4,6 +4,7 @@ Both read the manifests that a user applies (TraceBackend, Agent, and an Optimiz
 YAML file, and the traces from a folder that stands for the volume.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +13,11 @@ import typer
 import yaml
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import RunInputs, VersionContent
+from ninefold.api.artifacts import AnalysisReport, RunInputs, VersionContent
+from ninefold.api.base import parse_duration, rfc3339
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.cli.failure import CliFailure
@@ -31,16 +33,19 @@ def analyze(
     backend: Manifests,
     out: Annotated[Path, typer.Option("--out", help="Where the report is written, as JSON.")],
     traces: Traces = Path(),
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Folder that keeps what was read, so that the next analysis goes on.")
+    ] = None,
 ) -> None:
     """Analyse traces here, as a Job would, and write the report."""
     inputs = read_inputs(backend)
     with _progress() as progress:
-        step = progress.add_task("reading traces")
-        table = _collect(inputs, traces)
-        progress.update(step, description=f"analysing {table.traces.num_rows} traces")
-        from ninefold.analysis import analyze as run  # noqa: PLC0415 - the engine is heavy, and an extra
+        step = progress.add_task("reading traces", total=None)
 
-        report = run(table, inputs).report
+        def tell(what: str, done: int, of: int) -> None:
+            progress.update(step, description=_TOLD[what], completed=done, total=of)
+
+        report = _analyzed(inputs, traces, keep, tell)
     out.write_bytes(report.to_bytes())
     shown = report.success
     typer.echo(f"{report.traces} traces, success {shown.rate:.1%} ({shown.low:.1%} to {shown.high:.1%})")
@@ -67,6 +72,23 @@ def explain(
         typer.echo(line)
 
 
+_TOLD = {"objects": "opening files", "slices": "reading traces", "analysis": "analysing"}
+
+
+def _analyzed(
+    inputs: RunInputs, root: Path, keep: Path | None, tell: Callable[[str, int, int], None]
+) -> AnalysisReport:
+    from ninefold.jobs.analyze import analyze_window  # noqa: PLC0415 - the engine is heavy, and an extra
+    from ninefold.jobs.keeping import FolderParts, MemoryParts, Names  # noqa: PLC0415
+    from ninefold.traces import TracesProblem, open_backend  # noqa: PLC0415
+
+    kept = FolderParts(keep / Names.of(inputs).reading) if keep is not None else MemoryParts()
+    try:
+        return analyze_window(open_backend(inputs.backend, root), inputs, kept, tell).report
+    except TracesProblem as problem:
+        raise CliFailure(problem.message) from None
+
+
 def read_inputs(path: Path) -> RunInputs:
     """What a run would be given. Raises CliFailure with what is missing."""
     try:
@@ -74,7 +96,11 @@ def read_inputs(path: Path) -> RunInputs:
         found: dict[str, Any] = {str(d.get("kind")): d.get("spec") for d in documents}
         backend = TraceBackendSpec.model_validate(_need(found, "TraceBackend", path))
         agent = AgentSpec.model_validate(_need(found, "Agent", path))
-        policy = found.get("OptimizationPolicy") or {"agentRef": {"name": "agent"}}
+        policy = OptimizationPolicySpec.model_validate(
+            found.get("OptimizationPolicy") or {"agentRef": {"name": "agent"}}
+        )
+        now = datetime.now(UTC)
+        start = datetime.fromtimestamp(0, UTC) if _is_files(backend) else now - parse_duration(policy.traces.window)
         return RunInputs(
             run="local",
             run_uid="local",
@@ -82,11 +108,11 @@ def read_inputs(path: Path) -> RunInputs:
             agent_name="agent",
             agent_uid="local",
             agent=agent,
-            policy=OptimizationPolicySpec.model_validate(policy),
+            policy=policy,
             backend=backend,
             baseline=VersionContent(components={c.name: c.text or "" for c in agent.components}),
-            window_start="1970-01-01T00:00:00Z",
-            window_end=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            window_start=rfc3339(start),
+            window_end=rfc3339(now),
         )
     except OSError as error:
         raise CliFailure(f"{path} cannot be read: {error.strerror}.") from None
@@ -96,6 +122,12 @@ def read_inputs(path: Path) -> RunInputs:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise CliFailure(f"{path}: {place}: {first['msg']}") from None
+
+
+def _is_files(backend: TraceBackendSpec) -> bool:
+    """Whether the traces lie at hand: then all of them are read, whatever the policy's window."""
+    export = backend.langfuse.export if backend.langfuse is not None else None
+    return (backend.otlp or backend.files or export) is not None
 
 
 def _need(found: dict[str, Any], kind: str, path: Path) -> Any:
@@ -120,6 +152,8 @@ def _progress() -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -1,4 +1,4 @@
-"""`python -m ninefold.jobs probe|deliver|analyze|propose|replay [--bucket selection|sealed]`: the command of every Job.
+"""`python -m ninefold.jobs <stage> [--bucket selection|sealed]`: the command of every Job.
 
 The stage's module is imported only here and only when it is asked for, so a probe needs no engine and an analysis no
 model client. Everything else comes by environment (see `runtime`): arguments are readable by everyone on the node.
@@ -19,7 +19,7 @@ from ninefold.api.base import Model
 from ninefold.api.delivery import DeliverInputs
 from ninefold.jobs.runtime import JobContext, Stage, execute
 
-STAGES = ("probe", "deliver", "analyze", "propose", "replay")
+STAGES = ("probe", "deliver", "read", "analyze", "propose", "replay")
 INPUTS: dict[str, type[Model]] = {"probe": ProbeInputs, "deliver": DeliverInputs}
 """Of the Jobs that belong to no run."""
 

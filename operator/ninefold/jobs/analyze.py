@@ -3,24 +3,33 @@
 import asyncio
 import logging
 
-from ninefold.analysis import Analysis, analyze
+from ninefold.analysis import Analysis, Intents, analyze_parts
 from ninefold.api.artifacts import AnalysisReport, CaseRef, CaseSet, RunInputs
 from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.keeping import Parts, parts_in
+from ninefold.jobs.reading import PartLost, read_window
 from ninefold.jobs.runtime import JobContext
-from ninefold.traces import Backend, TracesProblem, Window, check, collect, open_backend
+from ninefold.jobs.stock import Progress
+from ninefold.traces import TracesProblem, check_tally, open_backend
+from ninefold.traces.private import Private
 
 log = logging.getLogger(__name__)
 
+INTENTS = "intents"
+TRIES = 3
+"""Readings of a window whose parts are lost meanwhile: a store that keeps nothing is told, not served for ever."""
+
 
 async def run(ctx: JobContext) -> AnalysisReport:
-    """Reads the window once and stores three artifacts: the report, and one CaseSet each for selection and sealed.
+    """Reads what has not been read yet, and stores three artifacts: the report, and a CaseSet for selection and sealed.
 
     The references to the cases stand in the report, so that its digest covers them.
     """
+    kept = parts_in(ctx.store, ctx.run)
     try:
         backend = open_backend(ctx.run.backend, ctx.traces())
         # In a thread, so that the pod can be told to stop while the engine works.
-        done = await asyncio.to_thread(_analyze, backend, ctx.run)
+        done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept)
     except TracesProblem as problem:
         raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
     cases = [await _store(ctx, done.selection), await _store(ctx, done.sealed)]
@@ -29,10 +38,37 @@ async def run(ctx: JobContext) -> AnalysisReport:
     return report
 
 
-def _analyze(backend: Backend, inputs: RunInputs) -> Analysis:
-    table = collect(backend, Window.of(inputs.window_start, inputs.window_end), inputs.agent)
-    check(table, inputs)
-    return analyze(table, inputs)
+def analyze_window(
+    backend: Private, inputs: RunInputs, kept: Parts, progress: Progress = lambda what, done, of: None
+) -> Analysis:
+    """The analysis of a window, of which only what is new is read. TracesProblem for what the user must mend."""
+    for _ in range(TRIES):
+        reading = read_window(backend, inputs, kept, progress=progress)
+        check_tally(reading.tally, inputs)
+        try:
+            parts = list(reading.parts(kept, inputs))
+        except PartLost as lost:
+            log.warning("the part of the slice %s was lost: it is read again", lost)
+            continue
+        progress("analysis", 0, 1)
+        done = analyze_parts(parts, inputs, _intents(kept))
+        if done.intents.names:
+            kept.put_note(INTENTS, done.intents.to_bytes())
+        return done
+    raise TracesProblem(
+        "PartsLost",
+        f"what slices of the traces have left was gone again before it could be analysed, {TRIES} times: give Redis "
+        "more memory, or make spec.traces.window of the policy shorter",
+        permanent=False,
+    )
+
+
+def _intents(kept: Parts) -> Intents | None:
+    """The model of the cycle before; lost, or of another release, it is learned anew."""
+    try:
+        return Intents.from_bytes(kept.note(INTENTS))
+    except ValueError:
+        return None
 
 
 async def _store(ctx: JobContext, cases: CaseSet) -> CaseRef:

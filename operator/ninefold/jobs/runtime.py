@@ -59,6 +59,8 @@ class JobContext:
     traces_root: Path | None = None
     candidate: str | None = None
     candidate_hash: str | None = None
+    shard: int | None = None
+    """Number of this pod in an Indexed Job, from 0."""
     cycle: int | None = None
     """Looks at this agent's sealed cases, with this one; None: not told, so that all of them are run."""
     booked: Booked = field(default_factory=Booked)
@@ -125,13 +127,15 @@ def read_context(
 ) -> JobContext:
     """Build the context from the Job's environment. JobFailure names the variable that is missing or wrong."""
     traces = environment.get("NINEFOLD_TRACES_ROOT")
+    key, index = _required(environment, "NINEFOLD_ARTIFACT"), environment.get("JOB_COMPLETION_INDEX")
     return JobContext(
         inputs=_read_inputs(Path(_required(environment, "NINEFOLD_INPUTS")), model),
-        artifact_key=_required(environment, "NINEFOLD_ARTIFACT"),
+        artifact_key=f"{key}:{index}" if index else key,  # every pod of an Indexed Job leaves its own
         store=store,
         bucket=bucket,
         upstream=_read_upstream(environment.get("NINEFOLD_UPSTREAM", "{}")),
         traces_root=Path(traces) if traces else None,
+        shard=int(index) if index else None,
         candidate=environment.get("NINEFOLD_CANDIDATE") or None,
         candidate_hash=environment.get("NINEFOLD_CANDIDATE_HASH") or None,
         cycle=int(environment.get("NINEFOLD_CYCLE") or 0) or None,

@@ -11,6 +11,7 @@ from ninefold.store._cache import ANSWER_TTL, CallCache
 from ninefold.store._canaries import EXPLOITS_TTL, Exploits
 from ninefold.store._connection import Store
 from ninefold.store._errors import ArtifactError, StoreError, StoreUnavailableError
+from ninefold.store._parts import PartHead, PartStore
 from ninefold.store._purse import PURSE_TTL, Limit, Purse
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "CallCache",
     "Exploits",
     "Limit",
+    "PartHead",
+    "PartStore",
     "Purse",
     "Store",
     "StoreError",

@@ -7,6 +7,7 @@ proxy; what lasts longer becomes `StoreUnavailableError`, and the backoff of the
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -29,6 +30,7 @@ from ninefold.store._budget import Budget
 from ninefold.store._cache import CallCache
 from ninefold.store._canaries import Exploits
 from ninefold.store._errors import StoreUnavailableError
+from ninefold.store._parts import PartStore
 from ninefold.store._purse import Limit, Purse
 
 CONNECTIONS = 16
@@ -85,6 +87,10 @@ class Store:
         purse = Purse(self._redis, self.errors, agent_uid, run_uid, stage, limits, floor or {}, floor_day or {})
         await purse.open()
         return purse
+
+    def parts(self, agent_uid: str, reading: str, source: str, ttl: timedelta) -> PartStore:
+        """Parts of this Agent's analysis under one way of reading, and the index of the objects of a source."""
+        return PartStore(self._redis, self.errors, agent_uid, reading=reading, source=source, ttl=ttl)
 
     async def ping(self) -> None:
         """Raise StoreUnavailableError when Redis does not answer."""

@@ -2,11 +2,12 @@
 
 from ninefold.traces.backend import Backend, Window
 from ninefold.traces.buckets import bucket_of
-from ninefold.traces.checks import check
+from ninefold.traces.checks import check, check_tally
 from ninefold.traces.errors import signature_of
 from ninefold.traces.opening import open_backend
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
+from ninefold.traces.tally import Tally
 
 __all__ = [
     "MESSAGES",
@@ -16,10 +17,12 @@ __all__ = [
     "Backend",
     "Seen",
     "StepTable",
+    "Tally",
     "TracesProblem",
     "Window",
     "bucket_of",
     "check",
+    "check_tally",
     "collect",
     "open_backend",
     "signature_of",

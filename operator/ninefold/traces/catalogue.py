@@ -20,7 +20,7 @@ _PAIR = np.dtype([("trace", "<u8"), ("digest", "<u8")])
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Holding:
     """The traces of one slice."""
 
     slice: Window
@@ -37,7 +37,7 @@ class Shelf:
 class Catalogue:
     """The slices of a window that hold traces, oldest first, and how many traces lie outside of it."""
 
-    shelves: list[Shelf]
+    holdings: list[Holding]
     outside: int
 
 
@@ -57,13 +57,13 @@ def catalogue(entries: Sequence[Entry], window: Window, length: int) -> Catalogu
     inside = (start >= window.start) & (start < window.end) & (start != UNKNOWN)
     place = np.where(inside, start // length, -1)
     of_row = np.repeat(place, np.diff(np.r_[first, len(rows)]))
-    shelves = []
+    holdings = []
     for number in np.unique(place[inside]):
         mine = place == number
         pairs = np.zeros(int(mine.sum()), _PAIR)
         pairs["trace"], pairs["digest"] = rows["trace"][first][mine], digest[mine]
-        shelves.append(
-            Shelf(
+        holdings.append(
+            Holding(
                 slice=Window(int(number) * length, (int(number) + 1) * length),
                 digest=hashlib.blake2b(pairs.tobytes(), digest_size=16).hexdigest(),
                 traces=pairs["trace"].copy(),
@@ -71,4 +71,4 @@ def catalogue(entries: Sequence[Entry], window: Window, length: int) -> Catalogu
                 until=int(end[mine].max()),
             )
         )
-    return Catalogue(shelves, int((~inside & (start != UNKNOWN)).sum()))
+    return Catalogue(holdings, int((~inside & (start != UNKNOWN)).sum()))

@@ -1,22 +1,25 @@
 """What a user has to mend when traces and specs do not meet: sentences with what was looked for and what is there."""
 
-import json
 from collections.abc import Iterable
-
-import pyarrow.compute as pc
 
 from ninefold.api.artifacts import RunInputs
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import StepTable
+from ninefold.traces.tally import Tally
 
 MAX_NAMES = 8
 _UNREADABLE = ("malformed_lines", "malformed_rows", "unreadable_files", "oversized_lines", "rows_without_time")
 
 
 def check(table: StepTable, inputs: RunInputs) -> None:
+    """As `check_tally`, of one table."""
+    check_tally(Tally.of(table), inputs)
+
+
+def check_tally(found: Tally, inputs: RunInputs) -> None:
     """Raises TracesProblem for the first thing that leaves nothing to analyse; returns when there is something."""
     wanted, success = inputs.agent.traces, inputs.agent.success
-    seen, losses = table.seen, table.losses
+    seen, losses = found.seen, found.losses
     if not seen.traces:
         if outside := losses.get("outside_window", 0):
             raise TracesProblem(
@@ -36,7 +39,7 @@ def check(table: StepTable, inputs: RunInputs) -> None:
             f"the backend's files hold no trace: {unread} lines, rows or files could not be read. Check that the "
             "TraceBackend names the right format and path",
         )
-    if not table.traces.num_rows:
+    if not found.traces:
         if losses.get("other_environment") and wanted.environment is not None:
             raise TracesProblem(
                 "NoTracesOfEnvironment",
@@ -48,19 +51,19 @@ def check(table: StepTable, inputs: RunInputs) -> None:
             f"none of {seen.traces} traces is of agent {wanted.agent_name!r}; {_names('seen are', seen.agents)}: set "
             "spec.traces.agentName of the Agent",
         )
-    keys = _metadata_keys(table)
-    if not pc.sum(pc.is_valid(table.traces["outcome"])).as_py() and success.score is None:
+    keys = set(found.keys)
+    if not found.judged and success.score is None:
         raise TracesProblem(
             "NothingGraded",
-            f"the rules of spec.success say nothing about any of {table.traces.num_rows} traces: check the keys that "
+            f"the rules of spec.success say nothing about any of {found.traces} traces: check the keys that "
             f"they name ({_names('seen are', keys)}), and that the traces carry message content",
         )
-    if not pc.sum(pc.is_valid(table.traces["outcome"])).as_py():
-        scores = set(table.scores["name"].to_pylist())
+    if not found.judged:
+        scores = set(found.scores)
         what = "has a number in" if success.score in scores else "carries"
         raise TracesProblem(
             "ScoreNotFound",
-            f"none of {table.traces.num_rows} traces {what} the score {success.score!r}; {_names('seen are', scores)}: "
+            f"none of {found.traces} traces {what} the score {success.score!r}; {_names('seen are', scores)}: "
             "set spec.success.score of the Agent",
         )
     if wanted.task_key is not None and wanted.task_key not in keys:
@@ -76,10 +79,6 @@ def check(table: StepTable, inputs: RunInputs) -> None:
             f"no trace has {intent_key!r} in its metadata; {_names('seen are', keys)}: set spec.analysis.intentKey of "
             "the policy, or leave it out",
         )
-
-
-def _metadata_keys(table: StepTable) -> set[str]:
-    return {key for text in table.traces["metadata"].to_pylist() for key in json.loads(text)}
 
 
 def _names(verb: str, names: Iterable[str]) -> str:

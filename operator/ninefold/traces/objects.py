@@ -46,6 +46,11 @@ class Object:
     def tag(self) -> str:
         return f"{self.size}/{self.changed}"
 
+    @property
+    def key(self) -> str:
+        """Its name in an index: names of files need not be text."""
+        return hashlib.blake2b(self.name.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
 
 @runtime_checkable
 class ObjectSource(Protocol):
@@ -107,8 +112,7 @@ class Packed:
 class Indexing:
     """Makes the entry of one object while its rows stream by."""
 
-    def __init__(self, tag: str) -> None:
-        self._tag = tag
+    def __init__(self) -> None:
         self._known: dict[str, list[int]] = {}
 
     def packed(self, rows: Iterable[tuple[str, Record]], source: ObjectSource) -> Iterator[Packed]:
@@ -130,9 +134,9 @@ class Indexing:
             noted[3] = (noted[3] + _number(data)) % _WRAP
             yield Packed(noted[0], moment, data)
 
-    def entry(self, losses: dict[str, int]) -> Entry:
+    def entry(self, tag: str, losses: dict[str, int]) -> Entry:
         rows = np.array([tuple(noted) for noted in self._known.values()], _ROW)
-        return Entry(self._tag, rows, losses)
+        return Entry(tag, rows, losses)
 
 
 def unpacked(data: bytes) -> tuple[str, Record]:

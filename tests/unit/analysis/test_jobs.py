@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from light_parts import StoredParts
 from trace_builders import attributes, request, run_inputs, wire_span, write_lines
 
 from ninefold.api.artifacts import CaseSet, ProbeInputs, RunInputs, sha256
@@ -27,7 +28,7 @@ class Shelf:
 
 
 def a_context(inputs: RunInputs | ProbeInputs, root: Path, shelf: Shelf | None = None) -> JobContext:
-    store: Any = SimpleNamespace(artifacts=shelf or Shelf())
+    store: Any = SimpleNamespace(artifacts=shelf or Shelf(), parts=StoredParts)
     return JobContext(inputs, "ninefold:a:artifact:r:analyze:1", store, traces_root=root)
 
 
