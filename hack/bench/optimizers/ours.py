@@ -27,6 +27,7 @@ from ninefold.proposals import (
     InjectFacts,
     LookBeforeActing,
     Proposer,
+    Prune,
     Reflect,
     StopRepeating,
     propose,
@@ -40,13 +41,13 @@ from ninefold.replay import (
     Runner,
     Till,
     Tournament,
-    extended,
     in_order,
     null_edit,
     plan_of,
     prove,
 )
 from ninefold.spending import Unlimited
+from ninefold.versions import extended
 
 SELECTION_CASES, SEALED_CASES = 160, 280
 
@@ -125,7 +126,7 @@ async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -
     evidence = Evidence(
         found.report, out.content, "Client", given.agent.model.context_window, given.policy.analysis.intent_key
     )
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool()]
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool(), Prune()]
     chat = cast(Chat, StandInChat(f"reflect/{seed}/{cycle}"))
     proposals = await propose(
         evidence, [*proposers, Reflect(chat)], given.policy.proposals.kinds, given.policy.proposals.max_candidates
@@ -139,14 +140,14 @@ async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -
     if race.candidate is None:
         return False
     winner = race.candidate
-    out.path.append((desk.calls, extended(out.content, winner.edits)))
+    out.path.append((desk.calls, extended(out.content, winner.edits, winner.removes)))
     report = await _sealed(runner, out.content, winner, found.sealed.cases, gate=given.policy.gate, cycle=cycle + 1)
     result = evaluate(GateInput(report, winner.id, given.policy.gate, cycle + 1))
     out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {result.verdicts[-1].message}")
     if not result.passed:
         return False
     out.believed = paired(report.rows, winner.id).success
-    out.content = extended(out.content, winner.edits)
+    out.content = extended(out.content, winner.edits, winner.removes)
     return True
 
 
@@ -157,7 +158,9 @@ async def _sealed(
     planned, counted = plan_of(cases), Counter(case.intent for case in cases)
 
     def report(arms: list[str], rows: list[ReplayRow]) -> ReplayReport:
-        return ReplayReport(bucket="sealed", arms=arms, rows=rows, prompt_tokens=runner.prompt_tokens, **planned)
+        return ReplayReport(
+            bucket="sealed", arms=arms, rows=rows, candidate=candidate, prompt_tokens=runner.prompt_tokens, **planned
+        )
 
     def enough(arms: list[str], rows: list[ReplayRow]) -> bool:
         return proved_already(GateInput(report(arms, rows), candidate.id, gate, cycle), counted)

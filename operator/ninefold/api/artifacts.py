@@ -8,11 +8,11 @@ import hashlib
 import json
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ninefold.api.agent import AgentSpec, SuccessRate
 from ninefold.api.base import Fraction, Model, ShortText
-from ninefold.api.edits import Edit, EditKind
+from ninefold.api.edits import MAX_EDITS, Edit, EditKind
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
 from ninefold.api.spending import Spending
@@ -297,13 +297,22 @@ class CaseSet(Artifact):
 
 
 class Candidate(Model):
-    """A set of edits on top of the stable version."""
+    """A change of the stable version: edits that are added, and edits of its own that are left out."""
 
     id: str
-    edits: list[Edit] = Field(min_length=1)
+    edits: list[Edit] = Field(default_factory=list)
+    removes: list[str] = Field(
+        default_factory=list, max_length=MAX_EDITS, description="Edits that go, by `versions.edit_hash`; none of Git's."
+    )
     summary: str
     predicted_gain: float
     proposer: str
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.edits and not self.removes:
+            raise ValueError("a candidate adds or removes at least one edit")
+        return self
 
 
 def is_composed(candidate_id: str) -> bool:

@@ -1,6 +1,6 @@
 """The version that a candidate becomes, as the run sees it: made from the inputs and the proposals alone."""
 
-from ninefold.api.artifacts import Candidate, ProposalSet, ReplayReport, VersionContent
+from ninefold.api.artifacts import Candidate, ProposalSet, ReplayReport
 from ninefold.api.run import Figures
 from ninefold.controllers.delivery import owner_for
 from ninefold.controllers.run_snapshot import RunSnapshot
@@ -10,6 +10,8 @@ from ninefold.versions import (
     VersionError,
     adopt,
     check_delivery,
+    edit_key,
+    extended,
     new_version,
     next_number,
     pointer,
@@ -27,7 +29,9 @@ def winner_of(report: ReplayReport, proposals: ProposalSet, name: str | None = N
     own = report.candidate
     if own is not None and own.id == wanted:
         texts = {(edit.component, edit.kind, edit.text) for one in proposals.candidates for edit in one.edits}
-        return own if all((edit.component, edit.kind, edit.text) in texts for edit in own.edits) else None
+        gone = {name for one in proposals.candidates for name in one.removes}
+        known = all((edit.component, edit.kind, edit.text) in texts for edit in own.edits)
+        return own if known and gone.issuperset(own.removes) else None
     return next((one for one in proposals.candidates if one.id == wanted), None)
 
 
@@ -53,7 +57,10 @@ def candidate_version(s: RunSnapshot, candidate: Candidate, gate: Figures | None
         message = f"the version {s.run.status.baseline_version} that the run extends is gone: start another run"
         raise NoParentError(message)
     baseline = inputs.baseline
-    content = VersionContent(components=baseline.components, edits=[*baseline.edits, *candidate.edits])
+    content = extended(baseline, candidate.edits, candidate.removes)
+    from_git = [edit_key(edit) for edit in parent.baseline.edits]
+    if [edit_key(edit) for edit in content.edits[: len(from_git)]] != from_git:
+        raise NoParentError(f"the candidate {candidate.id} leaves out an edit that Git owns: take it out of spec.edits")
     made = new_version(
         next_number((version.number for version in known.versions.values()), known.ledger),
         content,

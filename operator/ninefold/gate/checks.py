@@ -22,9 +22,14 @@ Check = Callable[[Evidence], Verdict]
 
 
 def improved(evidence: Evidence) -> Verdict:
-    """Superiority: the lower bound of the gain is above what the policy requires."""
+    """Superiority: the lower bound of the gain is above what the policy requires. What only takes edits away need not
+
+    gain: a shorter prompt that is shown to lose no more than the margin is the improvement.
+    """
     if lack := shortfall(evidence, evidence.overall):
         return Verdict("Improved", "Unknown", "Inconclusive", lack)
+    if _only_removes(evidence):
+        return _as_good_with_less(evidence)
     sample, required = evidence.overall, evidence.given.gate.min_improvement
     bound = gain_bound(sample, evidence.given.gate, evidence.alpha)
     passed = bound > required
@@ -36,6 +41,24 @@ def improved(evidence: Evidence) -> Verdict:
     if stopped := evidence.given.report.stopped:
         message += f"; replay stopped early: {_quoted(stopped, 200)}"
     return Verdict("Improved", "True", "BoundAboveRequired", message) if passed else _not_improved(message)
+
+
+def _only_removes(evidence: Evidence) -> bool:
+    candidate = evidence.given.report.candidate
+    return candidate is not None and candidate.id == evidence.given.candidate and not candidate.edits
+
+
+def _as_good_with_less(evidence: Evidence) -> Verdict:
+    sample, margin = evidence.overall, evidence.given.gate.non_inferiority_margin
+    bound = betting.lower_bound(sample.means, evidence.alpha, sample.planned)
+    message = (
+        f"edits are only left out: success {sample.reference:.3f} → {sample.success:.3f}, {_pp(sample.gain)}, bound "
+        f"{_pp(bound)} {'>' if bound > -margin else '≤'} {_pp(-margin)} allowed, {_size(sample)}, "
+        f"alpha {evidence.alpha:.3g} (cycle {evidence.given.cycle})"
+    )
+    if bound > -margin:
+        return Verdict("Improved", "True", "AsGoodWithLess", message)
+    return Verdict("Improved", "False", "LossNotExcluded", message)
 
 
 def no_regression(evidence: Evidence) -> Verdict:

@@ -12,6 +12,7 @@ from ninefold.proposals import (
     InjectFacts,
     LookBeforeActing,
     Proposer,
+    Prune,
     Reflect,
     StopRepeating,
     propose,
@@ -31,7 +32,7 @@ async def run(ctx: JobContext) -> ProposalSet:
         intent_key=inputs.policy.analysis.intent_key,
         from_git=inputs.agent.edits,
     )
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool()]
+    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool(), Prune()]
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
             chat = Chat(

@@ -33,13 +33,12 @@ from ninefold.replay import (
     Runner,
     Till,
     Tournament,
-    extended,
     in_order,
     plan_of,
     prove,
 )
 from ninefold.store import ArtifactError, Purse
-from ninefold.versions import VersionError, check_delivery, content_hash, largest_prompt
+from ninefold.versions import VersionError, check_delivery, content_hash, extended, largest_prompt
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +143,9 @@ async def _prove(
     def enough(arms: list[str], rows: list[ReplayRow]) -> bool:
         if ctx.cycle is None:
             return False
-        so_far = ReplayReport(bucket="sealed", arms=arms, rows=rows, prompt_tokens=runner.prompt_tokens, **planned)
+        so_far = ReplayReport(
+            bucket="sealed", arms=arms, rows=rows, candidate=candidate, prompt_tokens=runner.prompt_tokens, **planned
+        )
         so_far = so_far.model_copy(update={"judge": grading.report(rows, candidate.id)})
         policy, window = ctx.run.policy.gate, ctx.run.agent.model.context_window
         return proved_already(GateInput(so_far, candidate.id, policy, ctx.cycle, window), counted)
@@ -205,7 +206,7 @@ def _admitted(ctx: JobContext, candidates: Sequence[Candidate]) -> tuple[list[Ca
     limit = min((n for n in limits if n), default=None)
     admitted, refused = [], []
     for candidate in candidates:
-        content = extended(ctx.run.baseline, candidate.edits)
+        content = extended(ctx.run.baseline, candidate.edits, candidate.removes)
         try:
             check_delivery(content, ctx.run.agent.delivery.mode)
         except VersionError as error:
@@ -227,7 +228,7 @@ async def _frozen(ctx: JobContext, proposals: ProposalSet) -> Candidate:
     made = await _made_by_the_race(ctx)
     known = [made, *known] if made is not None else known
     for candidate in known:
-        found = content_hash(extended(ctx.run.baseline, candidate.edits))
+        found = content_hash(extended(ctx.run.baseline, candidate.edits, candidate.removes))
         if candidate.id == ctx.candidate and found == ctx.candidate_hash:
             return candidate
     raise JobFailure(

@@ -8,6 +8,7 @@ from ninefold.proposals.facts import InjectFacts
 from ninefold.proposals.lookup import LookBeforeActing
 from ninefold.proposals.loop import propose
 from ninefold.proposals.protocol import Evidence, Proposal, Proposer, receipt_for
+from ninefold.proposals.prune import Prune
 from ninefold.proposals.reflection import Reflect
 from ninefold.proposals.stop_repeating import StopRepeating
 
@@ -18,6 +19,7 @@ __all__ = [
     "LookBeforeActing",
     "Proposal",
     "Proposer",
+    "Prune",
     "Reflect",
     "StopRepeating",
     "propose",

@@ -1,21 +1,25 @@
 """From edits to candidates: guarded, without what the stable version already says, best predicted first.
 
-Each proposer's edits make one candidate, so that replay shows what each way is worth, and all compatible edits
-together make another, for failures have more than one cause.
+Each proposer's edits make one candidate, so that replay shows what each way is worth. All compatible edits of the
+deterministic proposers together make another, for failures have more than one cause; and those with what a model has
+written a third, so that one careless sentence of a model cannot sink what counting has found.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ninefold.api.artifacts import Candidate, VersionContent
 from ninefold.api.edits import Edit, EditKind
+from ninefold.proposals.conflicts import conflict
 from ninefold.proposals.guards import Known, refusal
-from ninefold.proposals.protocol import Evidence
+from ninefold.proposals.protocol import Evidence, Proposal
 from ninefold.versions import (
     VersionError,
     check_delivery,
+    edit_hash,
     edit_key,
+    extended,
     largest_prompt,
     new_version,
     rendered,
@@ -23,7 +27,8 @@ from ninefold.versions import (
     to_configmap,
 )
 
-TOGETHER = "together"
+TOGETHER, EVERYTHING = "together", "everything"
+DETERMINISTIC = "deterministic"
 HIGHEST_NUMBER = 10**9 - 1
 
 
@@ -33,10 +38,16 @@ class Offer:
 
     proposer: str
     edits: tuple[Edit, ...]
+    removes: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> bool:
+        """Whether a model wrote it, rather than counting."""
+        return any(edit.receipt is None or edit.receipt.proposer != DETERMINISTIC for edit in self.edits)
 
 
 def accept(
-    proposer: str, edits: Iterable[Edit], evidence: Evidence, kinds: Collection[EditKind]
+    proposer: str, proposal: Proposal, evidence: Evidence, kinds: Collection[EditKind]
 ) -> tuple[Offer, list[str]]:
     """The edits that may become part of a candidate, and a sentence for each that may not.
 
@@ -46,10 +57,16 @@ def accept(
     known = Known("\n".join(said), evidence.tools, evidence.spoken)
     kept: list[Edit] = []
     refused: list[str] = []
-    for edit in edits:
+    from_git = {edit_key(edit) for edit in evidence.from_git}
+    own = {edit_hash(edit) for edit in evidence.stable.edits if edit_key(edit) not in from_git}
+    removes = tuple(name for name in dict.fromkeys(proposal.removes) if name in own)
+    served = [edit for edit in evidence.stable.edits if edit_hash(edit) not in removes]
+    for edit in proposal.edits:
         if edit.kind not in kinds or _already_said(edit, [*evidence.stable.edits, *kept], evidence.stable):
             continue
         reason = refusal(edit, known)
+        if reason is None and conflict(edit, [*served, *kept]) is not None:
+            reason = f"An edit of {edit.component} ({edit.kind}) was refused: it contradicts another edit."
         if reason is None:
             try:
                 check_delivery(evidence.stable.model_copy(update={"edits": [edit]}), evidence.delivery)
@@ -59,7 +76,7 @@ def accept(
             kept.append(edit)
         else:
             refused.append(reason)
-    return Offer(proposer, tuple(kept)), refused
+    return Offer(proposer, tuple(kept), removes), refused
 
 
 def _already_said(edit: Edit, edits: Sequence[Edit], stable: VersionContent) -> bool:
@@ -82,10 +99,14 @@ def candidates(offers: Sequence[Offer], evidence: Evidence, limit: int) -> tuple
 
     On equal predictions the one that answers in more ways comes first: replay decides, and costs the same.
     """
-    offers = [offer for offer in offers if offer.edits]
+    offers = [offer for offer in offers if offer.edits or offer.removes]
+    adding = [offer for offer in offers if offer.edits]
+    counted = [offer for offer in adding if not offer.written]
     made = [_candidate(offer.proposer, [offer], evidence) for offer in offers]
-    if len(offers) > 1:
-        made.append(_candidate(TOGETHER, offers, evidence))
+    if len(counted) > 1:
+        made.append(_candidate(TOGETHER, counted, evidence))
+    if len(counted) < len(adding) and len(adding) > 1:
+        made.append(_candidate(EVERYTHING, adding, evidence))
     kept: list[Candidate] = []
     refused: list[str] = []
     for candidate in made:
@@ -95,17 +116,23 @@ def candidates(offers: Sequence[Offer], evidence: Evidence, limit: int) -> tuple
         else:
             refused.append(f"Candidate {candidate.id} was left out: {problem}")
     kept.sort(key=lambda c: (-round(c.predicted_gain, 4), -len(c.edits), c.id))
-    return kept[:limit], refused
+    shrinking = [candidate for candidate in kept[limit:] if not candidate.edits]
+    # What only takes away promises no gain and would never have its turn.
+    return kept[: limit - len(shrinking[:1])] + shrinking[:1] if limit > 1 else kept[:limit], refused
 
 
 def _candidate(name: str, offers: Sequence[Offer], evidence: Evidence) -> Candidate:
     edits: list[Edit] = []
     for offer in offers:
-        edits += [edit for edit in offer.edits if not _already_said(edit, edits, evidence.stable)]
+        fresh = (edit for edit in offer.edits if not _already_said(edit, edits, evidence.stable))
+        edits += [edit for edit in fresh if conflict(edit, edits) is None]
+    removes = list(dict.fromkeys(name for offer in offers for name in offer.removes))
+    gone = [edit for edit in evidence.stable.edits if edit_hash(edit) in removes]
     return Candidate(
         id=name,
         edits=edits,
-        summary=_summary(edits),
+        removes=removes,
+        summary=", ".join(filter(None, [_summary(edits), f"without {_summary(gone)}" if gone else ""])),
         predicted_gain=_gain(edits, evidence),
         proposer="+".join(offer.proposer for offer in offers),
     )
@@ -146,7 +173,7 @@ def _gain(edits: Sequence[Edit], evidence: Evidence) -> float:
 
 def _undeliverable(candidate: Candidate, evidence: Evidence) -> str | None:
     stable = evidence.stable
-    content = stable.model_copy(update={"edits": [*stable.edits, *candidate.edits]})
+    content = extended(stable, candidate.edits, candidate.removes)
     try:
         to_configmap("x" * 40, "", new_version(HIGHEST_NUMBER, content, stable))
     except VersionError as error:

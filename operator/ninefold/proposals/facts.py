@@ -2,18 +2,20 @@
 
 One edit per value of the intent key, because what helps one kind of case misleads another; its condition is the
 metadata under which the facts hold. The text is phrased as reference data: names under the action that shows them.
+Served facts of which today's traces show few any more (things are renamed) are replaced: the new go in, the old go out.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ninefold.api.artifacts import Fact, Pattern, VersionContent
 from ninefold.api.edits import MAX_EDITS, Edit, EditKind
 from ninefold.client import applies
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.quoting import is_identifier, names
-from ninefold.versions import estimate_tokens, plain_edit, rendered
+from ninefold.versions import edit_hash, edit_key, estimate_tokens, extended, plain_edit, rendered
 
 INTRODUCTION = "Reference data: names that results of earlier successful work have shown. Use them exactly as written."
 WINDOW_SHARE = 0.6
@@ -21,6 +23,10 @@ WINDOW_SHARE = 0.6
 DEFAULT_ROOM = 2_000
 TOTAL_ROOM = 60_000
 """Tokens of all strata together, so that the version still fits into a ConfigMap."""
+
+STILL_KNOWN = 0.5
+"""Share of a served edit's names that today's traces must still show, else it is out of date and gives way."""
+_SERVED = re.compile(r"^- ([^:\n]+): (.+)$", re.M)
 
 Condition = tuple[tuple[str, str], ...]
 
@@ -55,10 +61,31 @@ class InjectFacts:
                 f"Facts for {len(ranked) - room_for} of {len(ranked)} strata were left out: "
                 f"a version carries at most {MAX_EDITS} edits. Those with most support were taken."
             )
-        edits = [
-            edit for condition, found in ranked[:room_for] if (edit := _edit(condition, found, evidence, len(ranked)))
-        ]
-        return Proposal(edits, refused)
+        edits, removes = [], list[str]()
+        for condition, found in ranked[:room_for]:
+            gone = _outdated(evidence, dict(condition), found)
+            stable = extended(evidence.stable, (), gone)
+            if (edit := _edit(condition, found, replace(evidence, stable=stable), len(ranked))) is not None:
+                edits.append(edit)
+                removes += gone
+        return Proposal(edits, refused, removes=removes)
+
+
+def _outdated(evidence: Evidence, when: dict[str, str], found: Sequence[_Found]) -> list[str]:
+    """Served facts that today's contradict: same condition and source, but of their names today's traces know few."""
+    today: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        today[names(one.fact.source, 60)] |= set(one.fact.tokens)
+    from_git = {edit_key(edit) for edit in evidence.from_git}
+    gone = []
+    for edit in evidence.stable.edits:
+        if edit.kind != "InjectContext" or (edit.when or {}) != when or edit_key(edit) in from_git:
+            continue
+        told = [(source, tokens.split(", ")) for source, tokens in _SERVED.findall(edit.text) if source in today]
+        known = sum(len(today[source] & set(tokens)) for source, tokens in told)
+        if told and known < STILL_KNOWN * sum(len(tokens) for _, tokens in told):
+            gone.append(edit_hash(edit))
+    return gone
 
 
 def _by_condition(patterns: Sequence[Pattern]) -> dict[Condition, list[_Found]]:

@@ -22,7 +22,7 @@ async def propose(
         if not proposer.kinds & set(kinds):
             continue
         proposal = await proposer.propose(evidence)
-        offer, sentences = accept(proposer.name, proposal.edits, evidence, kinds)
+        offer, sentences = accept(proposer.name, proposal, evidence, kinds)
         offers.append(offer)
         refused += [*proposal.refused, *sentences]
         tokens += proposal.tokens_spent

@@ -53,12 +53,15 @@ class Proposal:
     refused: Sequence[str] = ()
     tokens_spent: int = 0
     """Tokens of a model that writing the edits has cost."""
+    removes: Sequence[str] = ()
+    """Edits of the stable version that go, by `versions.edit_hash`. What Git owns stays all the same."""
 
 
 class Proposer(Protocol):
     """One way to answer failure patterns with edits.
 
-    Implement three things and add the object to the list in `ninefold.jobs.propose`:
+    Implement three things and name the class in the entry point group `ninefold.proposers` (it is made without
+    arguments and asked after those of the house):
 
     - `name`: a DNS label such as `inject-facts`; it becomes the candidate's id and stands in receipts' evidence.
     - `kinds`: the kinds of edits that it may write. It is asked only when the policy allows at least one of them, and
@@ -67,7 +70,8 @@ class Proposer(Protocol):
       of the report. Edits only add paragraphs; what they say is trace text only where it is a name (`quoting`).
       Nothing to propose is `Proposal()`; what could not be done is a sentence in `refused`. Do not raise for it.
 
-    The caller checks every edit (`guards`), drops what the stable version already says, and builds candidates.
+    The caller checks every edit (`guards`), drops what the stable version already says or what contradicts an edit
+    before it (`conflicts`), and builds candidates. Edits that take the place of a served one name it in `removes`.
     """
 
     @property

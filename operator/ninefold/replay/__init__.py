@@ -13,7 +13,7 @@ from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, 
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
 from ninefold.replay.till import Cache, Till
-from ninefold.replay.tournament import Selection, Tournament, extended, plan_of, prove
+from ninefold.replay.tournament import Selection, Tournament, plan_of, prove
 from ninefold.replay.watch import ReplayFailure
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Till",
     "Tournament",
     "Usage",
-    "extended",
     "in_order",
     "null_edit",
     "plan_of",

@@ -83,6 +83,9 @@ def split(
         arm = chosen.get(name, winner.id)
         if arm != BASELINE:
             edits += [conditional for edit in arms[arm].edits if (conditional := _within(edit, key, value))]
+    removes = _removed(winner, [arms[chosen.get(name, winner.id)] for name in strata if chosen.get(name) != BASELINE])
+    if removes is None or (removes and BASELINE in chosen.values()):
+        return None
     # Conditions on other keys, or on values that the selection cases do not have, are the winner's own.
     seen = set(strata.values())
     edits += [edit for edit in winner.edits if edit.when and edit.when.get(key) not in seen]
@@ -91,8 +94,14 @@ def split(
         return None
     told = ", ".join(f"{'no edit' if arm == BASELINE else arm} in {n} strata" for arm, n in _counted(chosen).items())
     return winner.model_copy(
-        update={"id": f"{winner.id}:split", "edits": unique, "summary": f"{winner.summary}; {told}"}
+        update={"id": f"{winner.id}:split", "edits": unique, "removes": removes, "summary": f"{winner.summary}; {told}"}
     )
+
+
+def _removed(winner: Candidate, taken: Sequence[Candidate]) -> list[str] | None:
+    """What goes, when all that are taken agree on it: an edit cannot be left out in one stratum alone. Else None."""
+    agreed = all(set(one.removes) == set(winner.removes) for one in taken)
+    return list(winner.removes) if agreed else None
 
 
 def _within(edit: Edit, key: str, value: str) -> Edit | None:
@@ -119,11 +128,12 @@ def merged(standing: Sequence[Candidate], known: Sequence[Candidate]) -> Candida
                 continue
             edits = list({_identity(edit): edit for edit in (*one.edits, *other.edits)}.values())
             same = [{_identity(edit) for edit in candidate.edits} for candidate in known]
-            if len(edits) <= MAX_EDITS and {_identity(edit) for edit in edits} not in same:
+            if edits and len(edits) <= MAX_EDITS and {_identity(edit) for edit in edits} not in same:
                 gain = min(1.0, one.predicted_gain + other.predicted_gain)
                 return Candidate(
                     id=f"{one.id}+{other.id}",
                     edits=edits,
+                    removes=list(dict.fromkeys([*one.removes, *other.removes])),
                     summary=f"{one.summary}, {other.summary}",
                     predicted_gain=gain,
                     proposer=f"{one.proposer}+{other.proposer}",

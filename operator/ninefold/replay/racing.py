@@ -9,7 +9,7 @@ Unlike in the gate, an arm without an outcome on a case that the baseline answer
 prompts are refused shall not win by the cases that remain.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -44,8 +44,12 @@ class _Lead:
     clusters: int
 
 
-def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
-    """The winner among the candidates of `sizes` (id -> added text; smaller is better), over rows with a null edit."""
+def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int], shrinking: Collection[str] = ()) -> Race:
+    """The winner among the candidates of `sizes` (id -> added text; smaller is better), over rows with a null edit.
+
+    Those named `shrinking` only take edits away. They need not gain: where nobody does, the smallest of them that
+    cannot be told from the baseline wins.
+    """
     rows = [strict(row) for row in rows]
     if not rows or not sizes:
         return Race(None, f"{len(sizes)} candidates on {len(rows)} cases: nothing to race")
@@ -55,6 +59,10 @@ def race(rows: Sequence[ReplayRow], sizes: Mapping[str, int]) -> Race:
     told = f"best candidate {best} {gains[best].mean * 100:+.1f} pp, null edit {null.mean * 100:+.1f} pp"
     told += f" over {gains[best].clusters} clusters"
     if gains[best].mean <= max(0.0, null.mean):
+        idle = [arm for arm in shrinking if _tied(rows, BASELINE, arm, success)]
+        if idle:
+            winner = min(idle, key=lambda arm: (sizes[arm], arm))
+            return Race(winner, f"{told}: nothing gains; {winner} does as well with less text")
         return Race(None, f"{told}: not better than baseline and null edit")
     tied = [arm for arm in sizes if gains[arm].mean > max(0.0, null.mean) and _tied(rows, best, arm, success)]
     calmest = min(tied, key=lambda arm: (_lead(rows, arm, BASELINE, _errors).mean, sizes[arm], arm))

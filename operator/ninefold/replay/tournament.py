@@ -19,14 +19,14 @@ from itertools import groupby
 from typing import Any
 
 from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Candidate, Case, ReplayRow, VersionContent
-from ninefold.api.edits import Edit, Effect
+from ninefold.api.edits import Effect
 from ninefold.client import metadata_text
 from ninefold.pairing import cluster_order
 from ninefold.replay import ablation, compose
 from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.racing import better_half, leads_clearly, race, survivors
 from ninefold.replay.runner import Arm, Runner
-from ninefold.versions import rendered
+from ninefold.versions import edit_hash, extended, rendered
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,6 @@ class Selection:
     why: str
     candidate: Candidate | None = None
     removals: list[str] = field(default_factory=list)
-
-
-def extended(stable: VersionContent, edits: Sequence[Edit]) -> VersionContent:
-    """The stable version with further edits."""
-    return VersionContent(components=stable.components, edits=[*stable.edits, *edits])
 
 
 def rounds(cases: Sequence[Case]) -> list[list[Case]]:
@@ -90,14 +85,19 @@ class Tournament:
             elif number == 1 and len(alive) == 1 and leads_clearly(self._rows, alive[0]):
                 break
         # When all are out, the race over all of them says how far they were behind.
-        sizes = {one: sum(len(edit.text) for edit in known[one].edits) for one in alive or known}
-        result = race(self._rows, sizes)
+        sizes = {one: self._added(known[one]) for one in alive or known}
+        result = race(self._rows, sizes, shrinking=[one for one in sizes if not known[one].edits])
         arms = [BASELINE, NULL_CONTROL, *known]
         if result.winner is None:
             return Selection(self._rows, arms, result.why)
         winner, why = self._split(known[result.winner], known, result.why)
         winner, removals, told = await self._ablate(winner)
         return Selection(self._rows, arms, "; ".join([why, *told]), winner, removals)
+
+    def _added(self, candidate: Candidate) -> int:
+        """Characters that a candidate adds to the prompts; below zero when it takes more away."""
+        gone = sum(len(edit.text) for edit in self._stable.edits if edit_hash(edit) in candidate.removes)
+        return sum(len(edit.text) for edit in candidate.edits) - gone
 
     async def _run(self, batch: Sequence[Case], candidates: Sequence[Candidate]) -> None:
         rows = await self._runner.run(batch, self._arms(candidates))
@@ -114,7 +114,7 @@ class Tournament:
 
     def _arms(self, candidates: Sequence[Candidate]) -> list[Arm]:
         standing = [Arm(BASELINE, self._stable), Arm(NULL_CONTROL, extended(self._stable, [null_edit(self._stable)]))]
-        return [*standing, *(Arm(one.id, extended(self._stable, one.edits)) for one in candidates)]
+        return [*standing, *(Arm(one.id, extended(self._stable, one.edits, one.removes)) for one in candidates)]
 
     # ------------------------------------------------------------ strata
 
@@ -152,8 +152,9 @@ class Tournament:
     async def _ablate(self, winner: Candidate) -> tuple[Candidate, list[str], list[str]]:
         """The winner with receipts and without harmful lines, and what the stable version could do without."""
         cases = self._ran[:ABLATION_CASES] if not self._runner.budget_spent else []
-        full = extended(self._stable, winner.edits)
-        mine, stable = set(ablation.lines(winner.edits)), set(ablation.lines(self._stable.edits))
+        full = extended(self._stable, winner.edits, winner.removes)
+        mine = set(ablation.lines(winner.edits))
+        stable = {ablation.line(edit) for edit in full.edits} - mine
         arms = ablation.ablations(full.edits)
         if not cases or not arms:
             return winner, [], []
@@ -193,7 +194,7 @@ async def prove(
     """
     arms = [
         Arm(BASELINE, stable),
-        Arm(candidate.id, extended(stable, candidate.edits)),
+        Arm(candidate.id, extended(stable, candidate.edits, candidate.removes)),
         Arm(NULL_CONTROL, extended(stable, [null_edit(stable)])),
     ]
     if misplaced := wrong_key(candidate.edits):

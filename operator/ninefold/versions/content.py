@@ -4,7 +4,7 @@ The hash covers what an agent can come to read, the component texts and the orde
 grow as evidence comes in, and the reader's note `at` may be reworded, without making another version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ninefold.api.artifacts import VersionContent, canonical, sha256
@@ -31,6 +31,17 @@ def plain_edit(edit: Edit) -> dict[str, Any]:
     if edit.when:
         plain["when"] = dict(edit.when)
     return plain
+
+
+def edit_hash(edit: Edit) -> str:
+    """Ten hex digits that name an edit: the SHA-256 over what the version's hash covers of it."""
+    return sha256(canonical(plain_edit(edit)))[:HASH_DIGITS]
+
+
+def extended(stable: VersionContent, edits: Sequence[Edit], removes: Collection[str] = ()) -> VersionContent:
+    """The stable version with further edits, and without those whose `edit_hash` is in `removes`."""
+    kept = [edit for edit in stable.edits if not removes or edit_hash(edit) not in removes]
+    return VersionContent(components=stable.components, edits=[*kept, *edits])
 
 
 def content_hash(content: VersionContent) -> str:

@@ -90,3 +90,12 @@ def test_candidates_that_answer_different_patterns_are_merged_and_those_that_ans
     assert (both.id, [e.text for e in both.edits]) == ("one+other", ["Look first.", "Stop."])
     assert merged([one, same], [one, same]) is None
     assert merged([one, other], [one, other, both]) is None
+
+
+def test_what_a_winner_takes_away_cannot_be_kept_in_one_stratum() -> None:
+    winner = Candidate(id="w", edits=[an_edit("A")], removes=["0" * 10], summary="", predicted_gain=0.1, proposer="w")
+    other = winner.model_copy(update={"id": "o", "edits": [an_edit("B")]})
+    strata = {"rome": "rome", "oslo": "oslo"}
+    assert split(winner, {"w": winner}, {"oslo": "baseline"}, "city", strata) is None
+    found = split(winner, {"w": winner, "o": other}, {"oslo": "o"}, "city", strata)
+    assert found is not None and found.removes == winner.removes

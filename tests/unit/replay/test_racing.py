@@ -96,3 +96,11 @@ def test_an_arm_that_left_early_is_judged_by_the_cases_that_it_ran() -> None:
     ]
     assert race([*early, *late], {"a": 1}).winner == "a"
     assert isinstance(early[0].outcomes["b"], Outcome)
+
+
+def test_where_nobody_gains_the_one_that_only_takes_away_wins_if_it_is_not_behind() -> None:
+    arms = {**FLAT, "more": solved(50), "less": solved(50)}
+    found = race(rows(arms), {"more": 10, "less": -20}, shrinking=["less"])
+    assert found.winner == "less" and "as well with less text" in found.why
+    behind = race(rows({**arms, "less": solved(30)}), {"more": 10, "less": -20}, shrinking=["less"])
+    assert behind.winner is None
