@@ -88,6 +88,15 @@ class Figures(Model):
     replay_calls: int | None = Field(None, ge=0, description="Calls of the replay endpoint that were paid.")
 
 
+class SpentOn(Model):
+    """What the run has spent on one purpose."""
+
+    purpose: ShortText = Field(description="replay, reflection, judge or gepa.")
+    calls: int = Field(ge=0, description="Calls, retries included.")
+    tokens: int = Field(0, ge=0, description="Prompt and completion tokens, as far as they are reported.")
+    cost_usd: float = Field(0, ge=0, description="US dollars, as far as they are known.")
+
+
 class OptimizationRunStatus(Model):
     """How far the run is, and how it ended."""
 
@@ -113,6 +122,13 @@ class OptimizationRunStatus(Model):
     )
     candidate: CandidateStatus | None = Field(None, description="The frozen candidate.")
     figures: Figures = Field(default_factory=Figures, description="The numbers behind the verdict.")
+    spent: Annotated[
+        list[SpentOn],
+        Field(
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["purpose"]},
+        ),
+    ] = Field(default_factory=list, description="What its ended stages have spent.")
     success: SuccessRate | None = Field(None, description="Success in the traces that were analysed.")
     standing: Standing | None = Field(None, description="By version, the trend, and what the next nine takes.")
     losses: TraceLosses | None = Field(

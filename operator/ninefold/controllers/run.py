@@ -14,6 +14,7 @@ from ninefold.controllers.run_end import approve, cancelled, candidate_barred, o
 from ninefold.controllers.run_gate import begin, proved
 from ninefold.controllers.run_results import analyzed, proposed, selected
 from ninefold.controllers.run_snapshot import RunSnapshot, gather
+from ninefold.controllers.run_spending import book_spending
 from ninefold.controllers.run_stages import broken, not_ours, refused, under_way
 from ninefold.controllers.run_start import (
     agent_missing,
@@ -55,6 +56,7 @@ CHAIN: tuple[Step, ...] = (
     not_ours,  # somebody else's Job bears the stage's name
     begin,  # the stage's Job
     under_way,
+    book_spending,  # ended, one way or the other: what it cost is written down first
     broken,  # the Job failed
     refused,  # its result cannot be taken
     analyzed,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ninefold.api.artifacts import GainRecord, ProposalSet, ReplayReport
 from ninefold.api.run import Figures
+from ninefold.api.spending import Spending, Spent
 from ninefold.controllers.actions import Action, Create, Replace
 from ninefold.controllers.conditions import Verdict, reconciling, true
 from ninefold.controllers.delivery import owner_for, with_content
@@ -15,9 +16,10 @@ from ninefold.controllers.gains import gains
 from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot
+from ninefold.controllers.run_spending import booked_env
 from ninefold.controllers.run_stages import is_absent, start, taken
 from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions, winner_of
-from ninefold.controllers.runfacts import REPLAYED
+from ninefold.controllers.runfacts import REPLAYED, WITHIN_BUDGET
 from ninefold.gate import GateInput, GateResult, alpha_of, evaluate
 from ninefold.versions import (
     Ledger,
@@ -35,7 +37,7 @@ def begin(s: RunSnapshot, now: datetime) -> Outcome | None:
     if s.stage is None or not is_absent(s.stage):
         return None
     if s.stage.stage != "replay-sealed":
-        return start(s, s.stage)
+        return start(s, s.stage, (), **booked_env(s, now))
     candidate = s.run.status.candidate
     assert candidate is not None, "the race froze it with its own result"
     if s.ledger is None:
@@ -50,6 +52,7 @@ def begin(s: RunSnapshot, now: datetime) -> Outcome | None:
         "NINEFOLD_CANDIDATE": candidate.id,
         "NINEFOLD_CANDIDATE_HASH": candidate.hash,
         "NINEFOLD_CYCLE": str(cycle),
+        **booked_env(s, now),
     }
     return start(s, s.stage, _book(s, ledger), **env)
 
@@ -105,8 +108,16 @@ def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figure
 
 
 def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:
-    gate = tuple(Verdict(v.type, v.status, v.reason, v.message) for v in result.verdicts)
+    spent = f"; the sealed replay took {whole}" if (whole := _whole(report.spending)).calls else ""
+    gate = tuple(
+        Verdict(v.type, v.status, v.reason, v.message + (spent if v.type == WITHIN_BUDGET else ""))
+        for v in result.verdicts
+    )
     return (true(REPLAYED, REPLAYED, f"{len(report.rows)} sealed cases, {report.calls_paid} calls"), *gate)
+
+
+def _whole(spending: Spending) -> Spent:
+    return sum(spending.lines.values(), Spent())
 
 
 def _passed(

@@ -10,7 +10,7 @@ from ninefold.controllers.run_end import end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot, stage_status
 from ninefold.controllers.run_stages import PHASE, taken
 from ninefold.controllers.run_version import NoParentError, candidate_version, refusal, winner_of
-from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED
+from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED, WITHIN_BUDGET
 from ninefold.controllers.standing import standing
 from ninefold.gate.checks import MISSING_AT_MOST
 
@@ -153,7 +153,8 @@ def selected(s: RunSnapshot, now: datetime) -> Outcome | None:
     sentence = f"{len(report.rows)} selection cases, {report.calls_paid} calls: {report.why or 'no word on the race'}"
     if report.winner is None and report.stopped is not None:
         told = false(REPLAYED, "Stopped", f"{sentence}; {report.stopped}")
-        return end(s, now, "Inconclusive", f"{sentence}; {report.stopped}", verdicts=(told,), status=status)
+        spent = false(WITHIN_BUDGET, "BudgetSpent", report.stopped)
+        return end(s, now, "Inconclusive", f"{sentence}; {report.stopped}", verdicts=(told, spent), status=status)
     if report.winner is None:
         return end(s, now, "NotImproved", sentence, verdicts=(true(REPLAYED, "NoWinner", sentence),), status=status)
     return _freeze(s, now, report, sentence, status)

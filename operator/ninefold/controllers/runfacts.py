@@ -8,6 +8,7 @@ TRACES_ANALYZED = "TracesAnalyzed"
 CANDIDATES_PROPOSED = "CandidatesProposed"
 REPLAYED = "Replayed"
 REPLAY_PASSED = "ReplayPassed"
+WITHIN_BUDGET = "WithinBudget"
 APPROVED = "Approved"
 ROLLED_OUT = "RolledOut"
 

@@ -5,8 +5,8 @@ commands would let two pods both take the last call, and a call that fits the ru
 the run. Only the estimate is known before a call; `settle` puts the true usage in its place.
 
 **In flight.** What is booked and not yet settled stands by its request in a hash of its own. A pod that is killed
-leaves it there; the next pod, which asks the same request again, is told, and where the other side runs a repeated request once
-(`once`) both bookings become the one call that was made.
+leaves it there; the next pod, which asks the same request again, is told, and where the other side runs a repeated
+request once (`once`) both bookings become the one call that was made.
 
 **One pod.** A pod takes the stage's epoch when it opens the purse, and a booking of an older epoch is refused. So of
 two pods that work at once (a node that came back from the dead) only the newer one buys.

@@ -2,7 +2,7 @@
 
 Redis holds only what can be computed again. What can not, lives here: the highest version number ever given, which
 version is stable and which were before it, quarantined hashes, how often the sealed cases were opened (each opening
-spends a share of alpha) and how many replay calls were paid. Every booking is idempotent by the run's UID, because
+spends a share of alpha) and what was spent. Every booking is idempotent by the run's UID, because
 the operator may die after the write and plan it again.
 """
 
@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from ninefold.api import labels
 from ninefold.api.artifacts import GainRecord, canonical
 from ninefold.api.base import Hash10, Model, ShortText, VersionName
+from ninefold.api.spending import Booked, Spending, Spent
 from ninefold.versions.errors import SealedAlreadyOpened, TamperedVersion
 from ninefold.versions.version import number_of
 
@@ -34,10 +35,11 @@ class SealedOpening(Model):
 
 
 class RunCalls(Model):
-    """Replay calls that one run has paid, by stage."""
+    """What one run has paid, by stage: its replay calls, and all that it spent, by purpose and by day."""
 
     run_uid: ShortText
-    calls: dict[ShortText, Annotated[int, Field(ge=0)]]
+    calls: dict[ShortText, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    spent: dict[ShortText, Spending] = Field(default_factory=dict)
 
 
 class Ledger(Model):
@@ -101,13 +103,42 @@ class Ledger(Model):
         more = calls - booked.get(stage, 0)
         if more <= 0:
             return self
-        others = [r for r in self.runs if r.run_uid != run_uid]
-        entry = RunCalls(run_uid=run_uid, calls={**booked, stage: calls})
-        return self.model_copy(update={"replay_calls": self.replay_calls + more, "runs": [*others, entry][-KEPT_RUNS:]})
+        entry = self._run(run_uid).model_copy(update={"calls": {**booked, stage: calls}})
+        return self._with(entry).model_copy(update={"replay_calls": self.replay_calls + more})
 
     def paid_by(self, run_uid: str) -> int:
         """Replay calls that are booked for a run."""
         return sum(self._calls(run_uid).values())
+
+    def spent(self, run_uid: str, stage: str, spending: Spending) -> "Ledger":
+        """Book what a stage of a run has spent so far, counted from its start: of every amount the largest stays."""
+        entry = self._run(run_uid)
+        before = entry.spent.get(stage, Spending())
+        after = Spending(
+            lines=_larger(before.lines, spending.by_purpose()),
+            days=_larger(before.days, spending.days),
+        )
+        return (
+            self if after == before else self._with(entry.model_copy(update={"spent": {**entry.spent, stage: after}}))
+        )
+
+    def booked(self, run_uid: str, days: Iterable[str]) -> Booked:
+        """What a run has spent by stage and purpose, and all runs together on these days."""
+        by_day: dict[str, Spent] = {}
+        for spending in (spending for run in self.runs for spending in run.spent.values()):
+            for day in days:
+                by_day[day] = by_day.get(day, Spent()) + spending.days.get(day, Spent())
+        return Booked(
+            stages={stage: spending.lines for stage, spending in self._run(run_uid).spent.items()},
+            days={day: spent for day, spent in by_day.items() if spent != Spent()},
+        )
+
+    def spent_by(self, run_uid: str) -> Spending:
+        """What a run has spent in all its stages, by purpose and by day."""
+        whole = Spending()
+        for one in self._run(run_uid).spent.values():
+            whole = Spending(lines=_sum(whole.lines, one.lines), days=_sum(whole.days, one.days))
+        return whole
 
     def measured(self, records: Sequence[GainRecord]) -> "Ledger":
         """With what a run's replay made of predictions; the same run again replaces what it said before."""
@@ -117,7 +148,22 @@ class Ledger(Model):
         return self.model_copy(update={"gains": [*others, *records][-KEPT_GAINS:]})
 
     def _calls(self, run_uid: str) -> dict[str, int]:
-        return next((dict(r.calls) for r in self.runs if r.run_uid == run_uid), {})
+        return dict(self._run(run_uid).calls)
+
+    def _run(self, run_uid: str) -> RunCalls:
+        return next((r for r in self.runs if r.run_uid == run_uid), RunCalls(run_uid=run_uid))
+
+    def _with(self, entry: RunCalls) -> "Ledger":
+        others = [r for r in self.runs if r.run_uid != entry.run_uid]
+        return self.model_copy(update={"runs": [*others, entry][-KEPT_RUNS:]})
+
+
+def _larger(one: dict[str, Spent], other: dict[str, Spent]) -> dict[str, Spent]:
+    return {name: one.get(name, Spent()).at_least(other.get(name, Spent())) for name in {**one, **other}}
+
+
+def _sum(one: dict[str, Spent], other: dict[str, Spent]) -> dict[str, Spent]:
+    return {name: one.get(name, Spent()) + other.get(name, Spent()) for name in {**one, **other}}
 
 
 def next_number(existing: Iterable[int], ledger: Ledger) -> int:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ninefold.api.spending import Spending, Spent
 from ninefold.versions import Ledger, SealedAlreadyOpened, TamperedVersion, ledger_configmap, next_number, read_ledger
 
 HASH = "0123456789"
@@ -77,3 +78,25 @@ def test_the_ledger_survives_its_configmap():
 def test_a_broken_ledger_is_never_taken_for_an_empty_one(data):
     with pytest.raises(TamperedVersion, match="ConfigMap hotel-ledger does not hold a ledger"):
         read_ledger({"metadata": {"name": "hotel-ledger"}, "data": data})
+
+
+def test_spending_is_booked_once_a_stage_by_purpose_and_day_and_what_was_spent_stays_spent():
+    first = Spending(
+        lines={"replay/baseline": Spent(calls=40, tokens=900), "replay/c1": Spent(calls=20, micro_usd=70)},
+        days={"2026-01-01": Spent(calls=50, tokens=900), "2026-01-02": Spent(calls=10, micro_usd=70)},
+    )
+    ledger = Ledger().spent("run-1", "replay-selection", first)
+    assert ledger.spent("run-1", "replay-selection", first) == ledger
+    smaller = Spending(lines={"replay/baseline": Spent(calls=3)}, days={"2026-01-02": Spent(calls=3)})
+    assert ledger.spent("run-1", "replay-selection", smaller) == ledger
+    ledger = ledger.spent("run-1", "propose", Spending(lines={"reflection": Spent(calls=2, micro_usd=9)}))
+    ledger = ledger.spent("run-2", "replay-sealed", Spending(days={"2026-01-02": Spent(calls=5)}))
+    assert ledger.booked("run-1", ["2026-01-02", "2026-01-03"]).wire() == {
+        "stages": {
+            "replay-selection": {"replay": {"calls": 60, "tokens": 900, "microUsd": 70}},
+            "propose": {"reflection": {"calls": 2, "tokens": 0, "microUsd": 9}},
+        },
+        "days": {"2026-01-02": {"calls": 15, "tokens": 0, "microUsd": 70}},
+    }
+    assert ledger.spent_by("run-1").lines["replay"].calls == 60
+    assert ledger.paid("run-1", "replay-selection", 60).spent_by("run-1") == ledger.spent_by("run-1")
