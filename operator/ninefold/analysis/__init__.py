@@ -2,6 +2,7 @@
 
 from ninefold.analysis.analyze import Analysis, analyze, analyze_parts
 from ninefold.analysis.engine import Engine
+from ninefold.analysis.intents import Intents
 from ninefold.analysis.part import Part
 
-__all__ = ["Analysis", "Engine", "Part", "analyze", "analyze_parts"]
+__all__ = ["Analysis", "Engine", "Intents", "Part", "analyze", "analyze_parts"]

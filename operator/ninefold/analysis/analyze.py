@@ -19,6 +19,7 @@ from ninefold.analysis.decisions.study import study
 from ninefold.analysis.detectors import DETECTORS
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import episodes
+from ninefold.analysis.intents import INTENT, NOTHING, Intents, learn, with_intents
 from ninefold.analysis.part import Part
 from ninefold.analysis.patterns import losing, patterns
 from ninefold.analysis.population import load
@@ -35,11 +36,15 @@ MAX_UNIDENTIFIED = 20
 
 @dataclass(frozen=True)
 class Analysis:
-    """The report, whose `cases` are still empty, and the held-out cases that proposals never see."""
+    """The report, whose `cases` are still empty, and the held-out cases that proposals never see.
+
+    `intents` is the model that names what users did not: the next cycle wants it back.
+    """
 
     report: AnalysisReport
     selection: CaseSet
     sealed: CaseSet
+    intents: Intents
 
 
 def analyze(table: StepTable, inputs: RunInputs) -> Analysis:
@@ -47,16 +52,21 @@ def analyze(table: StepTable, inputs: RunInputs) -> Analysis:
     return analyze_parts([Part.of(table, inputs)], inputs)
 
 
-def analyze_parts(parts: Iterable[Part], inputs: RunInputs) -> Analysis:
-    """Patterns, facts and figures from the analysis bucket of all parts; cases from the other two."""
-    return conclude(together(list(parts)), inputs)
+def analyze_parts(parts: Iterable[Part], inputs: RunInputs, intents: Intents | None = None) -> Analysis:
+    """Patterns, facts and figures from the analysis bucket of all parts; cases from the other two.
+
+    `intents` is the model of the cycle before.
+    """
+    return conclude(together(list(parts)), inputs, intents)
 
 
-def conclude(whole: Whole, inputs: RunInputs) -> Analysis:
+def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None) -> Analysis:
     """The analysis of what is together."""
     settings = inputs.policy.analysis
     own = np.asarray(whole.mine)
-    mine = whole.rows.filter(whole.mine)
+    intents = _intents(whole, settings.intent_key, intents)
+    mine = with_intents(whole.rows.filter(whole.mine), intents)
+    named = settings.intent_key or (INTENT if intents.names else None)
     population = episodes(whole.sample, _clusters(whole))
     with Engine() as engine:
         load(engine, population)
@@ -64,10 +74,11 @@ def conclude(whole: Whole, inputs: RunInputs) -> Analysis:
         asked = [question for detector in DETECTORS for question in detector(population, knowledge)]
         answers = ask(engine, asked, settings.min_support, settings.false_discovery_rate)
         found = patterns(answers, knowledge, sum(e.solved for e in population), len(population))
-        told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices)}
+        # A trace whose losing choice went well was not lost there: something else may be.
+        told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices) if c.shows}
         more = study(
             engine,
-            Coder.of(engine, settings.intent_key, mine, whole.clusters[own], whole.coded),
+            Coder.of(engine, named, mine, whole.clusters[own], whole.coded),
             min_support=settings.min_support,
             rate=settings.false_discovery_rate,
             informing=knowledge.informing,
@@ -97,7 +108,15 @@ def conclude(whole: Whole, inputs: RunInputs) -> Analysis:
         plateau=standing.plateau(rates),
         budget=standing.budget(solved, judged, found),
     )
-    return Analysis(report, *_cases(whole, inputs.policy.replay.max_cases))
+    return Analysis(report, *_cases(whole, inputs.policy.replay.max_cases), intents)
+
+
+def _intents(whole: Whole, key: str | None, known: Intents | None) -> Intents:
+    """The model of intents where the user names none. Of the analysis bucket alone, as everything that is learned."""
+    if key is not None:
+        return NOTHING
+    asked = whole.sample.traces.filter(pc.is_valid(whole.sample.traces["asked"]))
+    return learn(zip(map(str, asked["task"].to_pylist()), asked["asked"].to_pylist(), strict=True), known)
 
 
 def _cases(whole: Whole, limit: int) -> tuple[CaseSet, CaseSet]:

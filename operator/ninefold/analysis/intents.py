@@ -10,6 +10,7 @@ is most like: a name, once given, never moves to something else.
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ninefold.api.artifacts import canonical, sha256
@@ -25,6 +28,10 @@ SPACE = 2**14
 """Places of hashed words. Two of a thousand common words meet in one with a chance of 3 % each: harmless here."""
 MOST_TERMS = 48
 """Words of a message that are kept: the first ones, where a request is made."""
+MOST_TEXT = 4_000
+"""Characters of a message that are looked at."""
+INTENT = "intent"
+"""What messages call a key that no metadata has: clusters are strata, and no condition of an edit."""
 FEWEST = 200
 """Messages below which nothing is clustered."""
 MOST = 8_000
@@ -42,6 +49,8 @@ SAME = 0.5
 """Cosine of two centres from which the new cluster is the old one."""
 WIDELY = 10
 """Tasks that must share a word before it may stand in a name: what fewer say may be a person's."""
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
 
 Terms = NDArray[np.uint16]
 Floats = NDArray[np.float64]
@@ -103,9 +112,25 @@ NOTHING = Intents((), np.zeros((0, SPACE)), np.ones(SPACE), 0.0)
 
 def terms(text: str) -> Terms:
     """The distinct words of a message as places, in ascending order; numbers and short words say nothing of intent."""
-    words = dict.fromkeys(_analyzer()(text))
-    first = " ".join(list(words)[:MOST_TERMS])
-    return np.asarray(_hashing().transform([first]).indices, np.uint16) if first else np.zeros(0, np.uint16)
+    return terms_of([text])[0]
+
+
+def terms_of(texts: Sequence[str]) -> list[Terms]:
+    """The words of each message; a text that comes often is read once."""
+    once = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    found = _hashing().transform(once) if once else None
+    read = [] if found is None else np.split(found.indices.astype(np.uint16), found.indptr[1:-1])
+    return [read[once[text]] for text in texts]
+
+
+def with_intents(rows: pa.Table, model: Intents) -> pa.Table:
+    """Rows with the columns `intent` and `asked`, their intents as the model names them, where it names any."""
+    if not model.names:
+        return rows
+    asked = rows["asked"].combine_chunks()
+    places, ends = asked.flatten().to_numpy(), np.cumsum(pc.list_value_length(asked).to_numpy())
+    found = model.of(np.split(places, ends[:-1])) if len(rows) else []
+    return rows.set_column(rows.schema.get_field_index("intent"), "intent", pa.array(found, pa.string()))
 
 
 def learn(messages: Iterable[tuple[str, str]], previous: Intents | None = None) -> Intents:
@@ -127,7 +152,7 @@ def learn(messages: Iterable[tuple[str, str]], previous: Intents | None = None) 
         return previous or NOTHING
     centres = _centres(_weighted(found, idf), labels)
     old = previous or NOTHING
-    names, last = _names(centres, old, _words(own, labels))
+    names, last = _names(centres, old, _telling(own, labels))
     model = Intents(names, centres, idf, 0.0, last)
     return replace(model, near=float(np.quantile(model.nearest(found)[0], 0.05)))
 
@@ -200,12 +225,12 @@ def _names(centres: Floats, old: Intents, words: Mapping[int, Sequence[str]]) ->
     return tuple(names[k] for k in range(len(centres))), last
 
 
-def _words(own: Sequence[tuple[str, str]], labels: NDArray[np.int64]) -> dict[int, list[str]]:
+def _telling(own: Sequence[tuple[str, str]], labels: NDArray[np.int64]) -> dict[int, list[str]]:
     """Two words that set each cluster apart, among those that many tasks share."""
     tasks: defaultdict[str, set[str]] = defaultdict(set)
     inside: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for (task, text), label in zip(own, labels, strict=True):
-        for word in set(_analyzer()(text)):
+        for word in set(words(text)):
             tasks[word].add(task)
             inside[int(label)][word] += 1
     whole = Counter[str]()
@@ -235,14 +260,10 @@ def _hashing() -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
 
     return HashingVectorizer(
-        n_features=SPACE,
-        alternate_sign=False,
-        binary=True,
-        norm=None,
-        token_pattern=r"[^\W\d_]{3,}",  # noqa: S106
+        n_features=SPACE, alternate_sign=False, binary=True, norm=None, tokenizer=words, token_pattern=None
     )
 
 
-@cache
-def _analyzer() -> Any:
-    return _hashing().build_analyzer()
+def words(text: str) -> list[str]:
+    """The first distinct words of a message, in lower case."""
+    return list(dict.fromkeys(_WORD.findall(text[:MOST_TEXT].lower())))[:MOST_TERMS]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ninefold.analysis.intents import terms_of
 from ninefold.analysis.messages import Messages, first_history
 from ninefold.api.artifacts import Bucket
 from ninefold.traces import StepTable, bucket_of
@@ -32,6 +33,7 @@ ROWS = pa.schema(
         ("bucket", pa.uint8()),  # place in BUCKETS
         ("steps", pa.uint32()),
         ("runnable", pa.bool_()),  # what the user said was recorded, so a case can be made of it
+        ("asked", pa.list_(pa.uint16())),  # words of the first message as places; null: the user names intents
     ]
 )
 _READ = b"read"
@@ -59,6 +61,9 @@ def judged(table: StepTable, intent_key: str | None) -> pa.Table:
         "bucket": pa.array([BUCKETS.index(bucket_of(s)) for s in sessions.to_pylist()], pa.uint8()),
         "steps": pc.cast(pc.fill_null(steps.field("counts").take(own.combine_chunks()), 0), pa.uint32()),
         "runnable": pa.array([messages.asks(first.get(t)) for t in ids.to_pylist()], pa.bool_()),
+        "asked": pa.nulls(len(ids), ROWS.field("asked").type)
+        if intent_key is not None
+        else pa.array(terms_of([messages.asked(first.get(t)) for t in ids.to_pylist()]), ROWS.field("asked").type),
     }
     made = pa.table(rows, schema=ROWS)
     return made.take(pa.array(in_order(made)))

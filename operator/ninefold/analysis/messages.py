@@ -50,6 +50,10 @@ class Messages:
         self._asked.update(dict.fromkeys(path, found))
         return found
 
+    def asked(self, last: str | None) -> str:
+        """What the user said first; empty when no user said anything."""
+        return next((content for role, content in self.history(last) if role == "user"), "")
+
     def opening(self, last: str | None) -> Any:
         """The input of a case: the user's text when it opens with one message of the user, else the messages.
 

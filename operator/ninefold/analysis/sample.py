@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ninefold.analysis.intents import MOST_TEXT
 from ninefold.analysis.messages import Messages, first_history, last_history
 from ninefold.traces import StepTable
 
@@ -32,6 +33,7 @@ TRACES = pa.schema(
         ("task", pa.uint64()),
         ("system", pa.string()),  # hash of the system prompt
         ("told", pa.string()),  # hash of the last thing that users and system said
+        ("asked", pa.string()),  # what the user said first, its beginning; null: the user names intents
         ("size", pa.int64()),  # bytes of text
     ]
 )
@@ -69,6 +71,9 @@ def sample(table: StepTable, rows: pa.Table) -> Sample:
     told: dict[str, tuple[str, str | None, str]] = {}
     chains = [_chain(messages, last.get(t), told) for t in ids.to_pylist()]
     systems = [_chain(messages, prompts.get(t), told) for t in ids.to_pylist()]
+    first = first_history(own)
+    asked = [messages.asked(first.get(t))[:MOST_TEXT] for t in ids.to_pylist()]
+    named = pc.is_null(rows["asked"])
     sizes = np.bincount(at, _sizes(calls), len(ids)).astype(np.int64)
     sizes += np.array([_length(h, told) + _length(s, told) for h, s in zip(chains, systems, strict=True)], np.int64)
     made = pa.table(
@@ -83,6 +88,7 @@ def sample(table: StepTable, rows: pa.Table) -> Sample:
             "task": rows["task"],
             "system": pa.array(systems, pa.string()),
             "told": pa.array(chains, pa.string()),
+            "asked": pc.if_else(named, pa.scalar(None, pa.string()), pa.array(asked, pa.string())),
             "size": sizes,
         },
         schema=TRACES,
