@@ -8,6 +8,7 @@ until every slice is under the limit (`ninefold.traces.slices`).
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -47,7 +48,7 @@ class Jaeger:
     def _traces(self, window: Window) -> Iterator[TraceRecord]:
         seen: set[str] = set()
         for service in self._source.services or self._services():
-            for part in sliced(window, lambda w, s=service: self._search(s, w), self.losses):  # type: ignore[misc]
+            for part in sliced(window, partial(self._search, service), DEPTH, self.losses):
                 for trace_id, flats in part.items():
                     if trace_id in seen:  # a trace of several services is found under each
                         continue
@@ -67,22 +68,24 @@ class Jaeger:
         names = body.get("services") if isinstance(body, dict) else None
         return [n for n in names or () if isinstance(n, str)]
 
-    def _search(self, service: str, window: Window) -> dict[str, list[Flat]] | None:
-        """The traces of a service in a slice, or None when there are more than one search answers."""
+    def _search(self, service: str, window: Window, depth: int) -> tuple[dict[str, list[Flat]], bool] | None:
+        """The traces of a service in a slice, and whether they are all; None when the answer is too large."""
         query = {
             "query.service_name": service,
             "query.start_time_min": _rfc3339(window.start),
             "query.start_time_max": _rfc3339(window.end),
-            "query.search_depth": DEPTH,
-            "query.num_traces": DEPTH,  # the name of the field before Jaeger 1.62
+            "query.search_depth": depth,
+            "query.num_traces": depth,  # the name of the field before Jaeger 1.62
         }
         try:
             body = self._server.json("/api/v3/traces", query)
         except Missing:
-            return {}  # "No traces found"
+            return {}, True  # "No traces found"
         except TooLarge:
             return None
         except RefusedRequest as refused:
+            if depth > DEPTH:
+                return None  # some servers bound what may be asked for
             raise TracesProblem(
                 "RequestRefused",
                 f"{self._server.url} does not understand a search of version 3 (HTTP {refused.status})",
@@ -93,7 +96,7 @@ class Jaeger:
                 found.setdefault(flat["trace_id"], []).append(flat)
         except (ValueError, TypeError, AttributeError):
             self.losses["malformed_answers"] += 1
-        return None if len(found) >= DEPTH else found
+        return found, len(found) < depth
 
 
 def _result(body: Any) -> Any:

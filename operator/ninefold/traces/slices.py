@@ -14,26 +14,36 @@ _LENGTHS = ((100 * DAY, HOUR), (3660 * DAY, DAY))
 _Found = TypeVar("_Found")
 
 
+Search = Callable[[Window, int], tuple[_Found, bool] | None]
+"""What a server finds in a slice when it may answer so many, and whether that is all; None: it cannot answer."""
+DEEPER = (10, 100)
+"""Times the usual number of answers, for a slice that cannot be halved."""
+
+
 def sliced(
-    window: Window, search: Callable[[Window], _Found | None], losses: Counter[str], shortest: int = MILLISECOND
+    window: Window, search: Search[_Found], limit: int, losses: Counter[str], shortest: int = MILLISECOND
 ) -> Iterator[_Found]:
-    """What `search` finds in the window, oldest slice first; it answers None where a slice holds too many.
+    """What `search` finds in the window, oldest slice first, `limit` answers a slice.
 
     Slices begin an hour long, which servers allow, are halved where they are full, and grow again where they are not.
-    `shortest` is what the server can tell apart, in nanoseconds: all slices are a multiple of it, and one of this
-    length that is still full is given up and counts as `slices_over_limit`.
+    `shortest` is what the server can tell apart, in nanoseconds: all slices are a multiple of it. One of this length
+    that is still full is asked for more answers (`DEEPER`); if those are not all, it gives what was found and counts as
+    `slices_over_limit`.
     """
     start, length = window.start, HOUR
     while start < window.end:
         part = Window(start, min(start + length, window.end))
-        found = search(part)
-        if found is None and part.end - part.start > shortest:
+        answer = search(part, limit)
+        if (answer is None or not answer[1]) and part.end - part.start > shortest:
             length = max(shortest, (part.end - part.start) // 2 // shortest * shortest)
             continue
-        if found is None:
-            losses["slices_over_limit"] += 1
-        else:
-            yield found
+        for times in DEEPER:
+            if answer is None or answer[1]:
+                break
+            answer = search(part, limit * times) or answer
+        losses["slices_over_limit"] += answer is None or not answer[1]
+        if answer is not None:
+            yield answer[0]
         start, length = part.end, min(HOUR, length * 2)
 
 

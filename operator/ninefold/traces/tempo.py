@@ -51,7 +51,7 @@ class Tempo:
     def _traces(self, window: Window) -> Iterator[TraceRecord]:
         seen: set[str] = set()
         whole = Window(window.start // _SECOND * _SECOND, -(-window.end // _SECOND) * _SECOND)
-        for ids in sliced(whole, self._search, self.losses, shortest=_SECOND):
+        for ids in sliced(whole, self._search, LIMIT, self.losses, shortest=_SECOND):
             for trace_id in ids:
                 if trace_id in seen:  # a trace stands in every slice that it reaches into
                     continue
@@ -60,9 +60,9 @@ class Tempo:
                 if flats and (record := trace_of(flats, self.losses)) is not None:
                     yield record
 
-    def _search(self, part: Window) -> list[str] | None:
-        """Ids of the traces that reach into a slice, or None when there may be more than one search names."""
-        query = {"q": self._query, "start": part.start // _SECOND, "end": part.end // _SECOND, "limit": LIMIT}
+    def _search(self, part: Window, limit: int) -> tuple[list[str], bool] | None:
+        """Ids of the traces that reach into a slice, and whether they are all; None when the answer is too large."""
+        query = {"q": self._query, "start": part.start // _SECOND, "end": part.end // _SECOND, "limit": limit}
         try:
             body = self._server.json("/api/search", query)
         except TooLarge:
@@ -72,12 +72,14 @@ class Tempo:
                 "WrongServer", "has no /api/search: write the address of Tempo's query frontend as tempo.url"
             ) from None
         except RefusedRequest as refused:
+            if limit > LIMIT:
+                return None  # above the server's max_result_limit
             if b"org id" in refused.said.lower():
                 raise self._problem("NoTenant", "serves several tenants: write which one as tempo.tenant") from None
             raise self._problem("QueryRefused", "does not understand the query: write TraceQL as tempo.query") from None
         found = body.get("traces") if isinstance(body, dict) else None
         ids = [str(t["traceID"]).zfill(32) for t in found or () if isinstance(t, dict) and t.get("traceID")]
-        return None if len(ids) >= LIMIT else ids
+        return ids, len(ids) < limit
 
     def _trace(self, trace_id: str) -> list[Flat]:
         """The spans of one trace; empty, counted, when the server cannot give it."""

@@ -106,16 +106,27 @@ def test_jaeger_is_asked_for_less_time_until_no_trace_is_missing(monkeypatch: py
     assert +backend.losses == Counter()
 
 
-def test_a_million_traces_in_one_second_are_counted_and_not_waited_for() -> None:
+@pytest.mark.parametrize(("there", "found", "lost"), [(150, 150, 0), (1500, 1500, 0), (10**6, 20_000, 1)])
+def test_of_too_many_traces_in_one_second_as_many_are_read_as_a_server_gives(there: int, found: int, lost: int) -> None:
     asked: list[Window] = []
 
-    def search(part: Window) -> list[int] | None:
+    def search(part: Window, limit: int) -> tuple[int, bool]:
         asked.append(part)
-        return None if part.start <= START < part.end else []
+        here = there if part.start <= START < part.end else 0
+        return min(here, limit), here < limit
 
     losses = Counter[str]()
-    list(sliced(WINDOW, search, losses, shortest=SECOND))
-    assert losses == {"slices_over_limit": 1} and len(asked) < 40
+    assert sum(sliced(WINDOW, search, 200, losses, shortest=SECOND)) == found
+    assert losses["slices_over_limit"] == lost and len(asked) < 40
+
+
+def test_a_server_that_gives_no_more_is_taken_at_its_word() -> None:
+    def search(part: Window, limit: int) -> tuple[int, bool] | None:
+        return (200, False) if limit == 200 else None
+
+    losses = Counter[str]()
+    assert list(sliced(Window(START, START + SECOND), search, 200, losses, shortest=SECOND)) == [200]
+    assert losses == {"slices_over_limit": 1}
 
 
 def answers(status: int, **more: Any) -> Handler:
