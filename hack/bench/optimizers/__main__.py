@@ -8,12 +8,26 @@ from statistics import fmean
 from typing import Any
 
 from bench.optimizers.history import BASELINE, analysed, inputs
-from bench.optimizers.measure import REACHED, best_prompts, by_region, calls_to_reach, localised, regressions, score
+from bench.optimizers.measure import (
+    REACHED,
+    best_prompts,
+    by_region,
+    calls_to_reach,
+    localised,
+    null_bound,
+    regressions,
+    score,
+)
 from bench.optimizers.others import by_chance, by_gepa
 from bench.optimizers.ours import SELECTION_CASES, Outcome, null_sessions, optimize
 from bench.optimizers.standin import Desk
 from bench.optimizers.world import FILE, World
 from ninefold.replay import in_order
+
+
+SAME = 0.01
+"""Score on unseen cases within which two prompts count as equally good: what is measured has noise, too."""
+ALPHA = 0.05
 
 
 def main() -> None:
@@ -28,7 +42,8 @@ def main() -> None:
     rows = [row for seed in range(given.seeds) for row in one_seed(seed, given)]
     world = World(0, given.modes)
     promoted = null_sessions(world, Desk(world, nonce="nulls"), given.nulls)
-    print(json.dumps({**summary(rows), "null_edits": {"tried": given.nulls, "promoted": promoted}}))
+    nulls = {"tried": given.nulls, "promoted": promoted, "bound": null_bound(given.nulls, ALPHA)}
+    print(json.dumps({**summary(rows), "null_edits": nulls}))
 
 
 def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -42,7 +57,8 @@ def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
     train = [task for task in world.seen if task.key not in held_out] or world.seen
     print(f"seed {seed}: {baseline:.3f} before, {reachable:.3f} reachable")
     print("  optimizer     calls   to 50 %   to 90 %   believed   unseen    gap   regions harmed   seconds")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    outcomes: dict[str, Outcome] = {}
     for name in ("ours", "gepa", "random"):
         started, desk = time.monotonic(), Desk(world, nonce=name)
         if name == "ours":
@@ -51,6 +67,7 @@ def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
             outcome = by_gepa(desk, train, validation, seed, given.calls)
         else:
             outcome = by_chance(desk, validation, seed, given.calls)
+        outcomes[name] = outcome
         row = _row(name, world, outcome, before, reachable)
         rows.append(row)
         half, most, harmed = row["to_half"] or "-", row["to_90"] or "-", ", ".join(row["harmed"]) or "-"
@@ -62,6 +79,11 @@ def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
             print("".join(f"      {line}\n" for line in outcome.told), end="")
         if name == "ours":
             print(f"    localised in the five worst patterns: {row['localised']}")
+    goal = next(row["unseen"] for row in rows if row["optimizer"] == "gepa")
+    for row in rows:
+        row["to_gepa"] = calls_to_reach(world, outcomes[row["optimizer"]], goal - SAME)
+    told = ", ".join(f"{row['optimizer']} {row['to_gepa'] or '-'}" for row in rows)
+    print(f"    calls to where GEPA ends ({goal:.3f}): {told}")
     return rows
 
 
@@ -96,6 +118,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "reachable": round(fmean(row["reachable"] for row in own), 4),
             "to_half": [row["to_half"] for row in own],
             "to_90": [row["to_90"] for row in own],
+            "to_gepa": [row["to_gepa"] for row in own],
             "regressions": sum(len(row["harmed"]) for row in own),
         }
         if name == "ours":

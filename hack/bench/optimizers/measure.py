@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from itertools import product
+from math import comb
 
 from bench.optimizers import reflection
 from bench.optimizers.history import BASELINE
@@ -47,6 +48,16 @@ def best_prompts(world: World) -> VersionContent:
 def calls_to_reach(world: World, outcome: Outcome, goal: float) -> int | None:
     """Calls after which what the optimizer believed best scored `goal` on unseen tasks; None if it never did."""
     return next((calls for calls, content in outcome.path if score(world, content, 3) >= goal), None)
+
+
+def null_bound(tried: int, alpha: float, risk: float = 0.05) -> int:
+    """The most null edits that a gate of level `alpha` promotes of so many, but for a chance of `risk` (binomial)."""
+    below, promoted = 0.0, 0
+    while True:
+        below += comb(tried, promoted) * alpha**promoted * (1 - alpha) ** (tried - promoted)
+        if below >= 1 - risk:
+            return promoted
+        promoted += 1
 
 
 def regressions(before: dict[str, float], after: dict[str, float]) -> list[str]:

@@ -21,17 +21,7 @@ from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate, proved_already
 from ninefold.llm import Chat
 from ninefold.pairing import paired
-from ninefold.proposals import (
-    ChooseTool,
-    Evidence,
-    InjectFacts,
-    LookBeforeActing,
-    Proposer,
-    Prune,
-    Reflect,
-    StopRepeating,
-    propose,
-)
+from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, propose
 from ninefold.proposals.reflection import WrittenEdit, WrittenEdits
 from ninefold.replay import (
     Answer,
@@ -126,7 +116,7 @@ async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -
     evidence = Evidence(
         found.report, out.content, "Client", given.agent.model.context_window, given.policy.analysis.intent_key
     )
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool(), Prune()]
+    proposers: list[Proposer] = deterministic()
     chat = cast(Chat, StandInChat(f"reflect/{seed}/{cycle}"))
     proposals = await propose(
         evidence, [*proposers, Reflect(chat)], given.policy.proposals.kinds, given.policy.proposals.max_candidates

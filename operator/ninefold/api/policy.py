@@ -86,7 +86,10 @@ class Proposals(Model):
     max_candidates: int = Field(4, ge=1, le=16, description="Candidates that replay may race.")
     kinds: Annotated[
         list[EditKind], Field(min_length=1, max_length=5, json_schema_extra={"x-kubernetes-list-type": "set"})
-    ] = Field(["Refine", "InjectContext"], description="Kinds of edits that may be proposed.")
+    ] = Field(
+        ["Refine", "InjectContext", "Tool", "Fallback"],
+        description="Kinds of edits that may be proposed. Example costs tokens in every case and must be asked for.",
+    )
     reflection: Reflection | None = Field(None, description="A model that writes further edits.")
 
 

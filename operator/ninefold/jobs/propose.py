@@ -6,17 +6,7 @@ from contextlib import AsyncExitStack
 from ninefold.api.artifacts import AnalysisReport, ProposalSet
 from ninefold.jobs.runtime import JobContext
 from ninefold.llm import Chat
-from ninefold.proposals import (
-    ChooseTool,
-    Evidence,
-    InjectFacts,
-    LookBeforeActing,
-    Proposer,
-    Prune,
-    Reflect,
-    StopRepeating,
-    propose,
-)
+from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, propose
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +22,7 @@ async def run(ctx: JobContext) -> ProposalSet:
         intent_key=inputs.policy.analysis.intent_key,
         from_git=inputs.agent.edits,
     )
-    proposers: list[Proposer] = [InjectFacts(), LookBeforeActing(), StopRepeating(), ChooseTool(), Prune()]
+    proposers: list[Proposer] = deterministic()
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
             chat = Chat(
