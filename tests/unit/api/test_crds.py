@@ -96,7 +96,7 @@ def test_an_empty_policy_shows_the_defaults_that_hold() -> None:
     defaults = schema(crds.KINDS[2])["properties"]["spec"]["properties"]
     assert defaults["gate"]["default"] == {}
     assert defaults["gate"]["properties"]["alpha"]["default"] == 0.05
-    assert defaults["proposals"]["properties"]["kinds"]["default"] == ["Refine", "InjectContext"]
+    assert defaults["proposals"]["properties"]["kinds"]["default"] == ["Refine", "InjectContext", "Tool", "Fallback"]
     assert "default" not in defaults["agentRef"]
 
 
