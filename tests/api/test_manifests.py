@@ -65,7 +65,7 @@ def test_a_policy_shows_the_defaults_that_hold(installed: ControlPlane, kubectl:
     spec = json.loads(kubectl("get", "nfp", "support", "--output=json").stdout)["spec"]
     assert spec["mode"] == "Suggest"
     assert spec["gate"]["alpha"] == 0.05
-    assert spec["proposals"] == {"kinds": ["Refine", "InjectContext"], "maxCandidates": 4}
+    assert spec["proposals"] == {"kinds": ["Refine", "InjectContext", "Tool", "Fallback"], "maxCandidates": 4}
 
 
 COLUMNS = {
