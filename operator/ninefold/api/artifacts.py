@@ -432,6 +432,9 @@ class ReplayReport(Artifact):
         default_factory=dict, description="By arm, where Ninefold ran the loop: what recordings could answer."
     )
     judge: JudgeReport | None = Field(None, description="Of the judge that gave the outcomes. Absent: recorded scores.")
+    sealed_cases: int | None = Field(
+        None, ge=0, description="selection: cases that the sealed replay would have, for its power."
+    )
     planned_clusters: int | None = Field(
         None, ge=1, description="sealed: clusters that would have been run; fixed before the first, for the stakes."
     )

@@ -131,6 +131,11 @@ class Gate(Model):
         0.05, description="No intent of 100 or more pairs may be shown to lose more than this."
     )
     min_pairs: int = Field(30, ge=10, le=10_000, description="Fewer judged pairs than this are Inconclusive.")
+    detectable_gain: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="A gain that the sealed cases must find with power 0.8; else the run is Inconclusive before they "
+        "are opened. Absent: what they find is told.",
+    )
     max_prompt_tokens: int | None = Field(
         None, ge=64, le=10_000_000, description="Tokens of the largest rendered prompt."
     )

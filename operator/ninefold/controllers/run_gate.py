@@ -20,7 +20,7 @@ from ninefold.controllers.run_spending import booked_env
 from ninefold.controllers.run_stages import is_absent, start, taken
 from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions, winner_of
 from ninefold.controllers.runfacts import REPLAYED, WITHIN_BUDGET
-from ninefold.gate import GateInput, GateResult, alpha_of, evaluate
+from ninefold.gate import GateInput, GateResult, alpha_of, evaluate, foreseen
 from ninefold.versions import (
     Ledger,
     SealedAlreadyOpened,
@@ -89,6 +89,9 @@ def proved(s: RunSnapshot, now: datetime) -> Outcome | None:
     reason: End = "NotImproved" if result.passed is False else "Inconclusive"
     status = {"stages": taken(s, s.stage), "figures": figures}
     whole = result.verdicts[-1].message
+    if result.verdicts[-1].reason == "NotImproved":
+        # What was not found says little without what could have been.
+        whole = f"{whole}; {foreseen(len(report.rows), report, frozen.id, inputs.policy.gate, cycle)}"
     return end(s, now, reason, whole, verdicts=_told(result, report), status=status, first=_book(s, ledger))
 
 

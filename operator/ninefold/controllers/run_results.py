@@ -9,10 +9,12 @@ from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import end, fail
 from ninefold.controllers.run_snapshot import RunSnapshot, stage_status
 from ninefold.controllers.run_stages import PHASE, taken
-from ninefold.controllers.run_version import NoParentError, candidate_version, refusal, winner_of
+from ninefold.controllers.run_version import NoParentError, candidate_version, known_versions, refusal, winner_of
 from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAY_PASSED, REPLAYED, TRACES_ANALYZED, WITHIN_BUDGET
 from ninefold.controllers.standing import standing
+from ninefold.gate import Foreseen, foreseen
 from ninefold.gate.checks import MISSING_AT_MOST
+from ninefold.versions import SealedAlreadyOpened
 
 SHOWN_PATTERNS = 10
 
@@ -192,5 +194,26 @@ def _freeze(s: RunSnapshot, now: datetime, report: ReplayReport, sentence: str, 
     if before is not None and before.hash != version.hash:
         return fail(s, now, "ArtifactLost", _other(before), verdicts=(told,))
     frozen = CandidateStatus(id=candidate.id, hash=version.hash, summary=clip(candidate.summary, 1024))
-    phase = reconciling(PHASE["replay-sealed"], f"{candidate.id} ({version.hash}) is frozen for the sealed cases")
-    return Outcome((told, *phase), {**status, "candidate": frozen})
+    message = f"{candidate.id} ({version.hash}) is frozen for the sealed cases"
+    if (power := _foreseen(s, report, winner, version.hash)) is not None:
+        wanted = s.inputs.value.policy.gate.detectable_gain if s.inputs is not None and s.inputs.value else None
+        if power.gain is None or (wanted is not None and power.gain > wanted):
+            required = (
+                f"+{wanted * 100:.1f} pp required by gate.detectableGain" if wanted else "so nothing can be proved"
+            )
+            lack = f"{power}, {required}: more traces are needed"
+            return end(s, now, "Inconclusive", lack, verdicts=(false(REPLAYED, "PowerTooLow", lack),), status=status)
+        told = false(REPLAYED, "SelectionReplayed", f"{sentence}; {power}")
+        message = f"{message}; {power}"
+    return Outcome((told, *reconciling(PHASE["replay-sealed"], message)), {**status, "candidate": frozen})
+
+
+def _foreseen(s: RunSnapshot, report: ReplayReport, winner: str, version: str) -> Foreseen | None:
+    """What the sealed cases will be able to find; None where their number or the cycle is not known."""
+    if report.sealed_cases is None or s.ledger is None or s.inputs is None or s.inputs.value is None:
+        return None
+    try:
+        _, cycle = known_versions(s).ledger.open_sealed(s.run.uid, version)
+    except SealedAlreadyOpened:
+        return None  # the next step says so
+    return foreseen(report.sealed_cases, report, winner, s.inputs.value.policy.gate, cycle)

@@ -6,6 +6,17 @@ Pure and standard library only (besides the API's models): it runs in the operat
 from ninefold.gate.chain import CHAIN, GateResult, evaluate
 from ninefold.gate.early import proved_already
 from ninefold.gate.evidence import GateInput, alpha_of
+from ninefold.gate.power import Foreseen, foreseen
 from ninefold.gate.verdict import Verdict
 
-__all__ = ["CHAIN", "GateInput", "GateResult", "Verdict", "alpha_of", "evaluate", "proved_already"]
+__all__ = [
+    "CHAIN",
+    "Foreseen",
+    "GateInput",
+    "GateResult",
+    "Verdict",
+    "alpha_of",
+    "evaluate",
+    "foreseen",
+    "proved_already",
+]

@@ -14,7 +14,7 @@ _STEPS = 60
 
 def p_value(wins: int, losses: int) -> float:
     """Probability of at least `wins` wins among the discordant clusters if both arms were equal: one-sided."""
-    return _tail(wins, wins + losses, 0.5)
+    return tail(wins, wins + losses, 0.5)
 
 
 def lower_bound(wins: int, losses: int, clusters: int, alpha: float) -> float:
@@ -26,11 +26,11 @@ def lower_bound(wins: int, losses: int, clusters: int, alpha: float) -> float:
     if not clusters:
         return -1.0
     discordant = wins + losses
-    share = _bisect(lambda t: _tail(wins, discordant, t) <= alpha) if wins else 0.0
+    share = _bisect(lambda t: tail(wins, discordant, t) <= alpha) if wins else 0.0
     return (2 * share - 1) * discordant / clusters
 
 
-def _tail(least: int, n: int, p: float) -> float:
+def tail(least: int, n: int, p: float) -> float:
     """P(X >= least) for X ~ Binomial(n, p), 0 < p < 1."""
     if least <= 0:
         return 1.0

@@ -93,6 +93,7 @@ async def run(ctx: JobContext) -> ReplayReport:
             else:
                 affordable = int(ctx.run.policy.budget.replay_calls * share)
                 report = await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
+                report = report.model_copy(update={"sealed_cases": _sealed_cases(ctx, analysis)})
             return await grading.concluded(report)
         except ReplayFailure as failure:
             spent = Spending(lines=(found := await spending(purse)).by_purpose(), days=found.days)
@@ -102,9 +103,13 @@ async def run(ctx: JobContext) -> ReplayReport:
 def _kept_for_the_seal(ctx: JobContext, analysis: AnalysisReport) -> float:
     """The share of the budget that the race leaves: enough for the sealed cases, at most half."""
     total = ctx.run.policy.budget.replay_calls
+    return min(SEALED_ARMS * _sealed_cases(ctx, analysis), total // 2) / total
+
+
+def _sealed_cases(ctx: JobContext, analysis: AnalysisReport) -> int:
+    """How many cases the sealed replay will have."""
     sealed = sum(ref.cases for ref in analysis.cases if ref.bucket == "sealed")
-    reserved = SEALED_ARMS * min(sealed, ctx.run.policy.replay.max_cases)
-    return min(reserved, total // 2) / total
+    return min(sealed, ctx.run.policy.replay.max_cases)
 
 
 # ---------------------------------------------------------------- the two buckets

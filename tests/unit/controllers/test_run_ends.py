@@ -67,6 +67,37 @@ async def test_no_better_prompt_is_a_normal_end_without_a_new_version(reason, jo
     assert world.cluster.one("OptimizationPolicy", "nightly")["status"]["lastResult"] == "NotImproved"
 
 
+async def test_what_was_not_found_is_told_with_what_could_have_been():
+    world = a_world(Jobs(replay_sealed=a_replay(replay_rows(wins=9, losses=9, both=100))))
+    await world.settle()
+    _, _, message = world.cluster.condition(RUN, "nightly-g1", "Succeeded")
+    assert "; 118 sealed cases find +12.1 pp with power 0.8 at alpha 0.0304 (cycle 1)" in message
+
+
+def raced(sealed_cases):
+    rows = replay_rows(wins=20, losses=2, both=40)
+    return a_replay(rows, "selection", winner="c1", why="c1 leads", calls_paid=180, sealed_cases=sealed_cases)
+
+
+async def test_sealed_cases_that_cannot_find_what_they_must_stay_closed():
+    jobs = Jobs(replay_selection=raced(120))
+    world = a_world(jobs, gate={"detectableGain": 0.05})
+    await world.settle()
+    assert end_of(world.cluster) == ("False", "Inconclusive")
+    _, reason, message = world.cluster.condition(RUN, "nightly-g1", "Replayed")
+    assert reason == "PowerTooLow"
+    assert message.startswith("120 sealed cases find +17.3 pp")
+    assert "+5.0 pp required by gate.detectableGain: more traces are needed" in message
+    assert "replay-sealed" not in jobs.calls
+    assert ledger(world.cluster)["cycles"] == 0, "no alpha is spent"
+
+
+async def test_sealed_cases_that_can_find_it_are_opened():
+    world = a_world(Jobs(replay_selection=raced(120)), gate={"detectableGain": 0.3})
+    await world.settle()
+    assert end_of(world.cluster) == ("True", "Promoted")
+
+
 def without_outcomes(count: int = 60):
     rows = replay_rows(both=count)
     return [
