@@ -207,5 +207,6 @@ def _record(s: AgentSnapshot) -> dict[str, Any]:
     for run in reversed(s.runs):
         if run.status.success is not None and is_true(run.status.conditions, TRACES_ANALYZED):
             told = run.status
-            return {"success": told.success, "standing": told.standing, "last_analyzed_run": run.name}
+            found = {"success": told.success, "standing": told.standing, "losses": told.losses}
+            return {**found, "last_analyzed_run": run.name}
     return {}

@@ -48,6 +48,8 @@ class JobRequest:
     secrets: dict[str, SecretKeyRef] = field(default_factory=dict)
     """Environment variable to Secret key."""
     env: dict[str, str] = field(default_factory=dict)
+    shards: int = 1
+    """More than one: an Indexed Job, each of whose pods does the share of its number, and fails by itself."""
 
 
 def job_name(owner: ObjectRef, stage: str, attempt: int | str) -> str:
@@ -141,11 +143,11 @@ def job_manifest(request: JobRequest, settings: OperatorSettings, name: str | No
         },
         "spec": {
             "activeDeadlineSeconds": max(1, int(deadline.total_seconds())),
-            "backoffLimit": request.jobs.backoff_limit,
+            **_pods(request),
             "podFailurePolicy": {
                 "rules": [
                     {
-                        "action": "FailJob",
+                        "action": "FailJob" if request.shards == 1 else "FailIndex",
                         "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [EXIT_PERMANENT]},
                     },
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
@@ -153,6 +155,18 @@ def job_manifest(request: JobRequest, settings: OperatorSettings, name: str | No
             },
             "template": {"metadata": {"labels": marks}, "spec": _pod_spec(request, settings)},
         },
+    }
+
+
+def _pods(request: JobRequest) -> dict[str, Any]:
+    """How many pods, and how many of them may fail."""
+    if request.shards == 1:
+        return {"backoffLimit": request.jobs.backoff_limit}
+    return {
+        "completionMode": "Indexed",
+        "completions": request.shards,
+        "parallelism": request.shards,
+        "backoffLimitPerIndex": request.jobs.backoff_limit,
     }
 
 

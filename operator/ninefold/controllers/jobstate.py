@@ -2,6 +2,9 @@
 
 Only a Job that our owner controls is believed, only pods that this very Job controls, and only a reference to the one
 key that this attempt was told to write. Everything else that could stand in a termination message is an error.
+
+Each pod of an Indexed Job writes under a key of its own, which ends with its number. What such a Job has done lies in
+the store, and its result is that of one of its pods.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,8 @@ from ninefold.controllers.ports import Reader
 
 POD_OF_JOB = "batch.kubernetes.io/controller-uid"
 """Label that the Job controller gives its pods."""
+INDEX = "batch.kubernetes.io/job-completion-index"
+"""Annotation with a pod's number in an Indexed Job."""
 
 PATIENCE = timedelta(seconds=30)
 """A pod that cannot start for this long is told to the user: shorter troubles (a Secret made a moment later, a node
@@ -55,10 +60,14 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Running:
-    """Under way. `waiting` says why its pod does not start, `since` from when on it could have."""
+    """Under way. `waiting` says why its pod does not start, `since` from when on it could have.
+
+    `done` of an Indexed Job: how many pods have done their share, and how many there are.
+    """
 
     waiting: str | None = None
     since: datetime | None = None
+    done: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +117,18 @@ def state_of(job: Manifest | None, pods: Sequence[Manifest], owner_uid: str, exp
         if condition["type"] == "Complete":
             return _completed(pods, _time_of(condition, job), expected_key)
         if condition["type"] == "Failed":
-            return _failed(condition, pods, _time_of(condition, job))
+            return _failed(condition, _of_failed_indexes(job, pods), _time_of(condition, job))
     if not pods and _should_have_one(job):
         return Running(_NO_POD.format(job["metadata"]["name"]), _created(job))
     pod, why = next(((pod, why) for pod in pods if (why := _waiting(pod))), (None, None))
-    return Running(why, _created(pod) if pod is not None else None)
+    return Running(why, _created(pod) if pod is not None else None, _done(job))
+
+
+def _done(job: Manifest) -> tuple[int, int] | None:
+    spec = job.get("spec") or {}
+    if spec.get("completionMode") != "Indexed":
+        return None
+    return int(job["status"].get("succeeded") or 0), int(spec.get("completions") or 1)
 
 
 def _should_have_one(job: Manifest) -> bool:
@@ -126,7 +142,7 @@ def patient(state: JobState, now: datetime) -> JobState:
     if isinstance(state, Unseen):
         return Running() if now - state.at < PATIENCE else Broken(_LOST, state.at)
     if isinstance(state, Running) and state.since is not None and now - state.since < PATIENCE:
-        return Running()
+        return Running(done=state.done)
     return state
 
 
@@ -142,9 +158,12 @@ _LOST = JobError(
 
 
 def _completed(pods: Sequence[Manifest], at: datetime, expected_key: str) -> JobState:
-    message = next((text for pod in pods if _phase(pod) == "Succeeded" and (text := _termination(pod)[0])), None)
-    if message is None:
+    good = (pod for pod in pods if _phase(pod) == "Succeeded")
+    message, pod = next(((text, pod) for pod in good if (text := _termination(pod)[0])), (None, None))
+    if message is None or pod is None:
         return Unseen(at)
+    if (index := _index(pod)) is not None:
+        expected_key = f"{expected_key}:{index}"
     try:
         ref = ArtifactRef.model_validate_json(message)
     except ValidationError:
@@ -153,6 +172,19 @@ def _completed(pods: Sequence[Manifest], at: datetime, expected_key: str) -> Job
         told = clip(ref.artifact, 120)
         return Broken(_forged(f"its pod named the artifact {told!r}, but was told to write {expected_key!r}"), at)
     return Done(ref, at)
+
+
+def _index(pod: Manifest) -> str | None:
+    found = (pod["metadata"].get("annotations") or {}).get(INDEX)
+    return None if found is None else str(found)
+
+
+def _of_failed_indexes(job: Manifest, pods: Sequence[Manifest]) -> list[Manifest]:
+    """The pods whose failing failed the Job: those of other numbers were tried again and did their share."""
+    failed = str((job.get("status") or {}).get("failedIndexes") or "")
+    ranges = [part.partition("-") for part in failed.split(",") if part]
+    numbers = {str(n) for first, _, last in ranges for n in range(int(first), int(last or first) + 1)}
+    return [pod for pod in pods if _index(pod) in numbers] if numbers else list(pods)
 
 
 def _forged(message: str) -> JobError:

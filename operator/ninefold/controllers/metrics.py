@@ -88,7 +88,14 @@ class _AgentCollector(Collector):
             "1 when the agent no longer gets better by itself, 0 when it does; absent: not known.",
             labels=names[:2],
         )
+        losses = GaugeMetricFamily(
+            "ninefold_agent_trace_losses",
+            "How often traces were left out, mended or late, by how, in the window that was analysed last.",
+            labels=["namespace", "agent", "loss"],
+        )
         for agent in agents_of(self._agents()):
+            for loss in agent.status.losses or ():
+                losses.add_metric([agent.namespace, agent.name, loss.name], loss.count)
             standing = agent.status.standing
             for seen in standing.versions if standing is not None else ():
                 marks = [agent.namespace, agent.name, seen.version]
@@ -100,4 +107,4 @@ class _AgentCollector(Collector):
                 marks = [agent.namespace, agent.name, agent.status.stable_version or ""]
                 ratio.add_metric(marks, success.rate)
                 nines.add_metric(marks, success.nines)
-        yield from (ratio, nines, by_version, nines_by_version, plateau)
+        yield from (ratio, nines, by_version, nines_by_version, plateau, losses)

@@ -12,7 +12,7 @@ from ninefold.controllers.actions import Plan
 from ninefold.controllers.outcome import Outcome, finish
 from ninefold.controllers.run_end import approve, cancelled, candidate_barred, over, roll_out, rolled_out, superseded
 from ninefold.controllers.run_gate import begin, proved
-from ninefold.controllers.run_results import analyzed, proposed, selected
+from ninefold.controllers.run_results import analyzed, proposed, selected, was_read
 from ninefold.controllers.run_snapshot import RunSnapshot, gather
 from ninefold.controllers.run_spending import book_spending
 from ninefold.controllers.run_stages import broken, not_ours, refused, under_way
@@ -59,6 +59,7 @@ CHAIN: tuple[Step, ...] = (
     book_spending,  # ended, one way or the other: what it cost is written down first
     broken,  # the Job failed
     refused,  # its result cannot be taken
+    was_read,  # by all shards
     analyzed,
     proposed,
     selected,

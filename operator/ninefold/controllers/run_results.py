@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from ninefold.api.artifacts import BASELINE, AnalysisReport, Pattern, ProposalSet, ReplayReport
+from ninefold.api.agent import TraceLoss
+from ninefold.api.artifacts import BASELINE, AnalysisReport, Pattern, ProposalSet, ReadReport, ReplayReport
 from ninefold.api.run import CandidateStatus, PatternSummary
 from ninefold.controllers.conditions import clip, counted, false, reconciling, true
 from ninefold.controllers.outcome import Outcome, rounded
@@ -17,9 +18,19 @@ from ninefold.gate.checks import MISSING_AT_MOST
 from ninefold.versions import SealedAlreadyOpened
 
 SHOWN_PATTERNS = 10
+SHOWN_LOSSES = 32
+LATE = "late_traces"
+"""Traces that a reading found after the one at which their time was over: they count, and were not left out."""
 
 
-# ---------------------------------------------------------------- analyze
+# ---------------------------------------------------------------- read, analyze
+
+
+def was_read(s: RunSnapshot, now: datetime) -> Outcome | None:
+    """All shards have read their share; what they have read lies in the store, where the analysis looks for it."""
+    if s.stage is None or not isinstance(s.stage.result, ReadReport):
+        return None
+    return Outcome(reconciling(PHASE["analyze"], "the traces are read"), {"stages": taken(s, s.stage)})
 
 
 def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
@@ -33,6 +44,7 @@ def analyzed(s: RunSnapshot, now: datetime) -> Outcome | None:
         "patterns": [_summary(pattern) for pattern in report.patterns[:SHOWN_PATTERNS]],
         "success": success,
         "standing": standing(report),
+        "losses": losses_of(report),
         "figures": s.run.status.figures.model_copy(update={"traces": report.traces, "success": success.rate}),
     }
     if not report.patterns:
@@ -48,19 +60,28 @@ def _analysis_sentence(report: AnalysisReport) -> str:
     success = report.success
     left_out = _counts(report, redacted=False)
     redacted = _counts(report, redacted=True)
+    late = report.losses.get(LATE, 0)
     return (
         f"{report.traces} traces ({report.analysed} analysed, {report.steps} steps), success {success.rate:.3f} "
         f"({success.low:.3f}-{success.high:.3f}), {counted(len(report.patterns), 'pattern')}"
         + (f", {counted(len(report.unidentified), 'contrast')} without enough support" if report.unidentified else "")
         + (f"; left out: {left_out}" if left_out else "")
         + (f"; redacted: {redacted}" if redacted else "")
+        + (f"; {counted(late, 'trace')} came late" if late else "")
     )
+
+
+def losses_of(report: AnalysisReport) -> list[TraceLoss]:
+    """The most frequent losses, as many as a status carries."""
+    most = sorted(((name, count) for name, count in report.losses.items() if count), key=lambda kv: (-kv[1], kv[0]))
+    return [TraceLoss(name=name[:64], count=count) for name, count in most[:SHOWN_LOSSES]]
 
 
 def _counts(report: AnalysisReport, *, redacted: bool) -> str:
     """What was left out, as a list; or where something was masked, for that was read all the same."""
     mask = "redacted_"
-    kept = {why: n for why, n in sorted(report.losses.items()) if n and why.startswith(mask) == redacted}
+    known = {why: n for why, n in report.losses.items() if n and why != LATE}
+    kept = {why: n for why, n in sorted(known.items()) if why.startswith(mask) == redacted}
     return ", ".join(f"{n} {why.removeprefix(mask)}" for why, n in kept.items())
 
 

@@ -12,7 +12,16 @@ from typing import Final
 from pydantic import ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import AnalysisReport, Artifact, ProposalSet, ReplayReport, RunInputs, is_composed, sha256
+from ninefold.api.artifacts import (
+    AnalysisReport,
+    Artifact,
+    ProposalSet,
+    ReadReport,
+    ReplayReport,
+    RunInputs,
+    is_composed,
+    sha256,
+)
 from ninefold.api.run import JobStage, StageStatus
 from ninefold.controllers.actions import Manifest
 from ninefold.controllers.artifacts import Refused, read_artifact
@@ -36,17 +45,21 @@ from ninefold.controllers.runfacts import is_ended
 from ninefold.controllers.settings import OperatorSettings
 from ninefold.versions import ledger_name
 
-STAGES: Final[tuple[JobStage, ...]] = ("analyze", "propose", "replay-selection", "replay-sealed")
+STAGES: Final[tuple[JobStage, ...]] = ("read", "analyze", "propose", "replay-selection", "replay-sealed")
 
 NEEDS: Final[dict[JobStage, tuple[JobStage, ...]]] = {
+    "read": (),
     "analyze": (),
     "propose": ("analyze",),
     "replay-selection": ("analyze", "propose"),
     "replay-sealed": ("analyze", "propose", "replay-selection"),
 }
-"""Stages whose artifacts a stage is given. The last needs the race's, for a winner may have been composed there."""
+"""Stages whose artifacts a stage is given. The last needs the race's, for a winner may have been composed there.
+
+What `read` has read lies in the store as parts; `analyze` looks for them there, and reads itself what is missing."""
 
 _RESULT: Final[dict[JobStage, type[Artifact]]] = {
+    "read": ReadReport,
     "analyze": AnalysisReport,
     "propose": ProposalSet,
     "replay-selection": ReplayReport,
@@ -190,9 +203,16 @@ def must_have(run: Run, needed: JobStage) -> bool:
     return needed != "replay-selection" or (frozen is not None and is_composed(frozen.id))
 
 
-def current_stage(run: Run) -> JobStage | None:
+def shards_of(inputs: RunInputs, stage: JobStage) -> int:
+    """Pods of a stage's Job; 0 for a stage that the run does without."""
+    if stage != "read":
+        return 1
+    return inputs.policy.analysis.parallelism if inputs.policy.analysis.parallelism > 1 else 0
+
+
+def current_stage(run: Run, inputs: RunInputs) -> JobStage | None:
     """The first stage without a result, or None when all have one."""
-    for stage in STAGES:
+    for stage in (one for one in STAGES if shards_of(inputs, one)):
         entry = stage_status(run, stage)
         if entry is None or entry.result is None:
             return stage
@@ -200,11 +220,11 @@ def current_stage(run: Run) -> JobStage | None:
 
 
 async def _stage(reader: Reader, run: Run, inputs: Inputs | None) -> StageView | None:
-    stage = current_stage(run)
-    started = run.status.inputs_hash is not None and inputs is not None and inputs.value is not None
-    if stage is None or not started:
+    if run.status.inputs_hash is None or inputs is None or inputs.value is None:
         return None
-    assert inputs is not None and inputs.value is not None
+    stage = current_stage(run, inputs.value)
+    if stage is None:
+        return None
     entry = stage_status(run, stage)
     attempt = entry.attempt if entry is not None else 1
     name = job_name(run.ref, stage, attempt)

@@ -11,7 +11,7 @@ from ninefold.api.graders import Judge
 from ninefold.api.run import ArtifactRef, JobStage, StageStatus
 from ninefold.controllers.actions import Action, Create
 from ninefold.controllers.artifacts import Refused
-from ninefold.controllers.conditions import false, reconciling, stalled
+from ninefold.controllers.conditions import counted, false, reconciling, stalled
 from ninefold.controllers.jobs import JobRequest, job_manifest, trace_secrets, volume_of
 from ninefold.controllers.jobstate import PATIENCE, Absent, Broken, Done, Foreign, Running, patient
 from ninefold.controllers.outcome import Outcome
@@ -23,6 +23,7 @@ from ninefold.controllers.run_snapshot import (
     StageView,
     inputs_name,
     must_have,
+    shards_of,
     stage_status,
 )
 from ninefold.controllers.runfacts import CANDIDATES_PROPOSED, REPLAYED, TRACES_ANALYZED
@@ -31,23 +32,28 @@ ATTEMPTS = 2
 """What is lost is computed once more; lost again, something is wrong with the store."""
 
 PHASE: dict[JobStage, str] = {
+    "read": "Reading",
     "analyze": "Analyzing",
     "propose": "Proposing",
     "replay-selection": "Replaying",
     "replay-sealed": "Proving",
 }
 _CONDITION: dict[JobStage, str] = {
+    "read": TRACES_ANALYZED,
     "analyze": TRACES_ANALYZED,
     "propose": CANDIDATES_PROPOSED,
     "replay-selection": REPLAYED,
     "replay-sealed": REPLAYED,
 }
 _ARGS: dict[JobStage, tuple[str, ...]] = {
+    "read": ("read",),
     "analyze": ("analyze",),
     "propose": ("propose",),
     "replay-selection": ("replay", "--bucket", "selection"),
     "replay-sealed": ("replay", "--bucket", "sealed"),
 }
+_READERS: tuple[JobStage, ...] = ("read", "analyze")
+"""Stages that open the trace backend."""
 _OTHER_SIDE_IS_DOWN = frozenset(
     {"EndpointUnavailable", "JudgeUnavailable", "BackendUnavailable", "Unreachable", "RateLimited"}
 )
@@ -84,9 +90,10 @@ def _request(s: RunSnapshot, stage: StageView, env: dict[str, str]) -> JobReques
         labels={labels.RUN: s.run.name, labels.AGENT: inputs.agent_name},
         jobs=inputs.policy.jobs,
         upstream=_upstream(s, stage),
-        traces=volume_of(inputs.backend) if stage.stage == "analyze" else None,
+        traces=volume_of(inputs.backend) if stage.stage in _READERS else None,
         secrets=_secrets(s, stage.stage),
         env=env,
+        shards=shards_of(inputs, stage.stage),
     )
 
 
@@ -101,7 +108,7 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
     """Only those of the stage."""
     assert s.inputs is not None and s.inputs.value is not None
     agent, policy = s.inputs.value.agent, s.inputs.value.policy
-    if stage == "analyze":
+    if stage in _READERS:
         return trace_secrets(s.inputs.value.backend)
     if stage == "propose" and policy.proposals.reflection is not None:
         key = policy.proposals.reflection.api_key_secret_ref
@@ -154,6 +161,8 @@ def under_way(s: RunSnapshot, now: datetime) -> Outcome | None:
         message = f"the pod of the Job {s.stage.job} cannot start: {state.waiting}"
         return Outcome(stalled("PodCannotStart", message), {"phase": phase}, again_at=now + PATIENCE)
     message = f"the Job {s.stage.job} is at work, attempt {s.stage.attempt}"
+    if state.done is not None:
+        message += f": {state.done[0]} of {counted(state.done[1], 'shard')} done"
     return Outcome(reconciling(phase, message), {"phase": phase}, again_at=now + PATIENCE)
 
 

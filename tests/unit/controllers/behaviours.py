@@ -7,7 +7,7 @@ from builders import a_pattern, a_replay, a_report, an_edit, replay_rows
 from unit.controllers.simulated import SimulatedCluster
 from unit.controllers.simulated_jobs import Result
 
-from ninefold.api.artifacts import Candidate, CaseRef, CaseSet, JobError, ProbeReport, ProposalSet, sha256
+from ninefold.api.artifacts import Candidate, CaseRef, CaseSet, JobError, ProbeReport, ProposalSet, ReadReport, sha256
 from ninefold.api.tracebackend import Capabilities
 from ninefold.controllers.actions import Manifest
 
@@ -42,6 +42,9 @@ class Jobs:
 
     def probe(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
         return ProbeReport(capabilities=FOUND)
+
+    def read(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
+        return ReadReport(shard=0, slices=1, read=1, traces=520)
 
     def analyze(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
         return analysis(cluster, env)

@@ -32,21 +32,24 @@ def run_jobs(cluster: SimulatedCluster, behave: Behaviour) -> None:
 
 
 def end_job(cluster: SimulatedCluster, job: Manifest, result: Artifact | JobError | str) -> None:
-    """The pod ends with this result, and the Job with the pod."""
+    """The pod ends with this result, and the Job with the pod. Of an Indexed Job, all other pods are gone by then."""
+    index = job["spec"]["completions"] - 1 if "completions" in job["spec"] else None
     if isinstance(result, Artifact):
         key, data = environment(job)["NINEFOLD_ARTIFACT"], result.to_bytes()
+        key = key if index is None else f"{key}:{index}"
         cluster.redis[key] = data
         message = canonical(ArtifactRef(artifact=key, sha256=sha256(data), bytes=len(data)).wire()).decode()
     else:
         message = canonical(result.wire()).decode() if isinstance(result, JobError) else result
     good = not isinstance(result, JobError)
-    cluster.put(a_pod(job, message, 0 if good else 1, cluster.now))
+    cluster.put(a_pod(job, message, 0 if good else 1, cluster.now, index))
     condition = {"type": "Complete" if good else "Failed", "status": "True", "lastTransitionTime": rfc3339(cluster.now)}
     cluster.put({**job, "status": {"conditions": [condition]}})
 
 
-def a_pod(job: Manifest, message: str, exit_code: int, now: datetime) -> Manifest:
-    """A pod of the Job that has ended."""
+def a_pod(job: Manifest, message: str, exit_code: int, now: datetime, index: int | None = None) -> Manifest:
+    """A pod of the Job that has ended; of an Indexed Job, with its number."""
+    marks = {} if index is None else {"annotations": {"batch.kubernetes.io/job-completion-index": str(index)}}
     terminated = {"exitCode": exit_code, "message": message}
     return {
         "apiVersion": "v1",
@@ -54,6 +57,7 @@ def a_pod(job: Manifest, message: str, exit_code: int, now: datetime) -> Manifes
         "metadata": {
             "name": f"{job['metadata']['name']}-x",
             "namespace": job["metadata"]["namespace"],
+            **marks,
             "creationTimestamp": rfc3339(now),
             "labels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]},
             "ownerReferences": [

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from builders import a_policy_object, an_agent_object
+from unit.controllers.behaviours import Jobs, analysis
 from unit.controllers.simulated_jobs import environment
 from unit.controllers.simulated_operator import SETTINGS
 from unit.controllers.worlds import a_world
@@ -227,3 +228,35 @@ async def test_no_value_of_a_secret_can_stand_in_a_job_because_none_is_ever_read
     world.cluster.get = get
     await world.settle()
     assert "Secret" not in asked
+
+
+def test_shards_are_an_indexed_job_in_which_each_fails_alone():
+    spec = a_job(stage="read", args=("read",), shards=4, jobs=JobSettings(backoff_limit=2))["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
+    assert spec["backoffLimitPerIndex"] == 2 and "backoffLimit" not in spec
+    assert spec["podFailurePolicy"]["rules"][0]["action"] == "FailIndex"
+
+
+async def test_traces_are_read_in_shards_first_where_the_policy_says_so():
+    world = a_world(analysis={"parallelism": 4})
+    await world.settle()
+    jobs = {job["metadata"]["labels"]["ninefold.dev/job-stage"]: job for job in world.cluster.all("Job")}
+    assert list(world.behave.calls)[:3] == ["probe", "read", "analyze"]
+    assert jobs["read"]["spec"]["completions"] == 4 and "completions" not in jobs["analyze"]["spec"]
+    assert any(volume["name"] == "traces" for volume in pod_of(jobs["read"])["volumes"])
+    assert "NINEFOLD_UPSTREAM" not in environment(jobs["analyze"])
+    run = world.cluster.one("OptimizationRun", "nightly-g1")
+    assert [entry["name"] for entry in run["status"]["stages"]][:2] == ["read", "analyze"]
+
+
+async def test_losses_of_the_traces_stand_in_the_status_of_run_and_agent_the_most_frequent_first():
+    lost = {f"loss_{n:02}": n for n in range(40)}
+
+    def analyze(cluster, job, env):
+        return analysis(cluster, env).model_copy(update={"losses": lost})
+
+    world = a_world(Jobs(analyze=analyze))
+    await world.settle()
+    run = world.cluster.one("OptimizationRun", "nightly-g1")["status"]["losses"]
+    assert (len(run), run[0], run[-1]["count"]) == (32, {"name": "loss_39", "count": 39}, 8)
+    assert world.cluster.one("Agent", "support")["status"]["losses"] == run

@@ -122,3 +122,38 @@ def test_a_failed_job_without_any_pod_still_says_something():
 
 def test_a_deadline_is_told_as_such():
     assert state(a_job("Failed", "DeadlineExceeded")).error.reason == "DeadlineExceeded"
+
+
+# ---------------------------------------------------------------- Indexed Jobs
+
+
+def an_indexed_job(condition=None, reason="", **status):
+    job = a_job(condition, reason)
+    return {
+        **job,
+        "spec": {"completionMode": "Indexed", "completions": 4},
+        "status": {**job["status"], **status},
+    }
+
+
+def a_shard(index, message="", exit_code=0):
+    return a_pod(a_job(), message, exit_code, NOW, index)
+
+
+def test_each_shard_reports_under_its_own_key_and_one_of_them_will_do():
+    own = REF.model_copy(update={"artifact": f"{KEY}:2"})
+    assert state(an_indexed_job("Complete"), a_shard(2, a_message(own))) == Done(own, NOW)
+    for foreign in (REF, own.model_copy(update={"artifact": f"{KEY}:3"})):
+        found = state(an_indexed_job("Complete"), a_shard(2, a_message(foreign)))
+        assert isinstance(found, Broken) and found.error.reason == "ArtifactForged"
+
+
+def test_a_shard_that_failed_for_good_says_why_not_one_that_was_tried_again():
+    wrong = JobError(reason="Unauthorized", message="the key is refused", permanent=True)
+    passing = JobError(reason="OutOfMemory", message="no memory", permanent=False)
+    pods = [a_shard(0, a_message(passing), 1), a_shard(3, a_message(wrong), 2), a_shard(1, a_message(REF))]
+    assert state(an_indexed_job("Failed", "FailedIndexes", failedIndexes="2-3"), *pods) == Broken(wrong, NOW)
+
+
+def test_the_shards_that_are_done_are_counted():
+    assert state(an_indexed_job(succeeded=3, active=1), a_shard(0)) == Running(done=(3, 4))

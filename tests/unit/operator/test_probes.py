@@ -88,6 +88,9 @@ def test_a_run_is_counted_once_when_it_ends() -> None:
     assert 'ninefold_runs_total{result="NotImproved"} 1.0' in metrics.text().decode()
 
 
+LOST = {"losses": [{"name": "malformed_lines", "count": 3}]}
+
+
 def test_success_and_nines_are_those_of_the_status_and_go_with_the_agent() -> None:
     success = {"traces": 100, "rate": 0.9, "low": 0.82, "high": 0.95, "nines": 0.74}
     spec = {
@@ -97,12 +100,14 @@ def test_success_and_nines_are_those_of_the_status_and_go_with_the_agent() -> No
         "success": {"score": "s"},
         "delivery": {"configMap": "prompts"},
     }
-    agents = [an_object("Agent", spec, {"stableVersion": "v1-0123456789", "success": success})]
+    agents = [an_object("Agent", spec, {"stableVersion": "v1-0123456789", "success": success, **LOST})]
     metrics = Metrics()
     metrics.watch_agents(lambda: agents)
     marks = '{agent="a",namespace="ns",version="v1-0123456789"}'
     assert f"ninefold_agent_success_ratio{marks} 0.9" in metrics.text().decode()
     assert f"ninefold_agent_nines{marks} 0.74" in metrics.text().decode()
+    lost = '{agent="a",loss="malformed_lines",namespace="ns"}'
+    assert f"ninefold_agent_trace_losses{lost} 3.0" in metrics.text().decode()
     agents.clear()
     assert "ninefold_agent_nines{" not in metrics.text().decode()
 
@@ -121,6 +126,7 @@ def test_the_names_of_the_metrics_are_a_contract() -> None:
         "ninefold_leader gauge",
         "ninefold_agent_success_ratio gauge",
         "ninefold_agent_nines gauge",
+        "ninefold_agent_trace_losses gauge",
     ):
         assert f"# TYPE {name}" in text
     assert 'ninefold_writes_total{kind="Agent",verb="status"} 1.0' in text
