@@ -17,6 +17,7 @@ from ninefold.analysis.cues import with_cues
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import study
 from ninefold.analysis.detectors import DETECTORS
+from ninefold.analysis.drift import Moment
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import episodes
 from ninefold.analysis.intents import INTENT, NOTHING, Intents, learn, with_intents
@@ -73,7 +74,7 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None) ->
         knowledge = facts.mine(engine, settings.intent_key)
         asked = [question for detector in DETECTORS for question in detector(population, knowledge)]
         answers = ask(engine, asked, settings.min_support, settings.false_discovery_rate)
-        found = patterns(answers, knowledge, sum(e.solved for e in population), len(population))
+        found = patterns(answers, knowledge, sum(e.solved for e in population), len(population), _moments(whole))
         # A trace whose losing choice went well was not lost there: something else may be.
         told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices) if c.shows}
         more = study(
@@ -124,6 +125,13 @@ def _cases(whole: Whole, limit: int) -> tuple[CaseSet, CaseSet]:
     selection, sealed = (chosen(bucket, whole.openings, strata, limit) for bucket in ("selection", "sealed"))
     clusters = cluster_names(whole, [row["trace_id"] for row in (*selection, *sealed)])
     return case_set("selection", selection, clusters), case_set("sealed", sealed, clusters)
+
+
+def _moments(whole: Whole) -> dict[str, Moment]:
+    """When the sampled traces ran, and under which version."""
+    count = whole.sample.traces.num_rows
+    first = whole.rows.filter(whole.mine).slice(0, count)
+    return {t: (v, d) for t, v, d in zip(*(first[c].to_pylist() for c in ("trace_id", "version", "day")), strict=True)}
 
 
 def _clusters(whole: Whole) -> dict[str, str]:

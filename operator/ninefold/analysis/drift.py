@@ -18,8 +18,10 @@ FACTOR = 3.0
 LEAST = 20
 """Traces that met the point on either side."""
 
-Counts = Mapping[tuple[str, int], tuple[int, int]]
-"""(version, day since 1970) -> (traces that met the decision point, those that took the losing choice)."""
+Moment = tuple[str, int]
+"""Agent version, '' for none, and day since 1970."""
+Counts = Mapping[Moment, tuple[int, int]]
+"""Traces that met the decision point at a moment, and those of them that took the losing choice."""
 
 
 def with_drift(pattern: Pattern, counts: Counts) -> Pattern:

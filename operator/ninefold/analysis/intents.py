@@ -9,6 +9,7 @@ A model that still covers what is asked is kept as it is. Learned anew, a cluste
 is most like: a name, once given, never moves to something else.
 """
 
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -34,7 +35,7 @@ INTENT = "intent"
 """What messages call a key that no metadata has: clusters are strata, and no condition of an edit."""
 FEWEST = 200
 """Messages below which nothing is clustered."""
-MOST = 8_000
+MOST = 4_000
 """Messages that a model is learned from."""
 CLUSTERS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
 APART = 0.06
@@ -164,13 +165,16 @@ def _labels(weights: Any) -> NDArray[np.int64] | None:
     from sklearn.metrics import silhouette_score  # noqa: PLC0415
     from sklearn.preprocessing import normalize  # noqa: PLC0415
 
+    kinds = len({weights.indices[a:b].tobytes() for a, b in itertools.pairwise(weights.indptr)})
     size = min(50, weights.shape[0] - 1, len(set(weights.indices)) - 1)
+    if kinds <= CLUSTERS[0] or size < 1:
+        return None
     space = normalize(TruncatedSVD(size, random_state=0).fit_transform(weights))
     tried = []
     for k in CLUSTERS:
-        if k * 20 > len(space):
+        if k * 20 > len(space) or k >= kinds:
             break
-        labels = KMeans(k, n_init=4, random_state=0).fit_predict(space)
+        labels = KMeans(k, n_init=2, random_state=0).fit_predict(space)
         if len(set(labels.tolist())) == k:
             tried.append((float(silhouette_score(space, labels, sample_size=2_000, random_state=0)), labels))
     best = max((score for score, _ in tried), default=0.0)

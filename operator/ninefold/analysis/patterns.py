@@ -1,8 +1,9 @@
 """Answers that hold, as failure patterns: what it costs, what shows it, and a sentence that a person understands."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ninefold.analysis.drift import Moment, with_drift
 from ninefold.analysis.facts import Knowledge
 from ninefold.analysis.population import readable
 from ninefold.analysis.questions import Answer, Choice
@@ -27,13 +28,19 @@ _BETTER = {
 }
 
 
-def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, traces: int) -> list[Pattern]:
-    """The patterns found, by the nines they cost, worst first. `solved` of `traces` succeeded in the population."""
+def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, traces: int,
+             moments: Mapping[str, Moment]) -> list[Pattern]:  # fmt: skip
+    """The patterns found, by the nines they cost, worst first. `solved` of `traces` succeeded in the population.
+
+    `moments` says by trace id under which version and on which day it ran.
+    """
     held = [a for a in answers if a.found and losing(a.question.choices)]
     told = {(a.question.kind, a.question.point) for a in held}
     # A later look at the same loop says nothing of its own where the first one shows it.
     found = [
-        _pattern(a, knowledge, solved, traces) for a in held if (a.question.kind, a.question.later_than) not in told
+        with_drift(_pattern(a, knowledge, solved, traces), _seen(a.question.choices, moments))
+        for a in held
+        if (a.question.kind, a.question.later_than) not in told
     ]
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
@@ -78,6 +85,11 @@ def losing(choices: Sequence[Choice]) -> list[Choice]:
     better_of = Counter(c.state.known for c in choices if c.better)
     real = {known for known, n in better_of.items() if n >= OCCURS_SHARE * all_of[known]}
     return [c for c in choices if not c.better and c.state.known in real]
+
+
+def _seen(choices: Sequence[Choice], moments: Mapping[str, Moment]) -> dict[Moment, tuple[int, int]]:
+    met, taken = (Counter(moments[c.episode.trace_id] for c in own) for own in (choices, losing(choices)))
+    return {moment: (n, taken[moment]) for moment, n in met.items()}
 
 
 def _decision(answer: Answer, taken: Sequence[Choice]) -> Decision:

@@ -95,6 +95,7 @@ def test_other_bytes_are_no_model(data: bytes):
 def test_few_messages_or_one_kind_of_them_have_no_intents():
     few = [(task, text) for task, text, _ in ASKED[: FEWEST - 1]]
     assert learn(few) is NOTHING
+    assert learn([(f"task-{n}", "Where is my refund?") for n in range(FEWEST)]) is NOTHING
     assert NOTHING.of([terms("refund")]) == [""]
 
 
