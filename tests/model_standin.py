@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ninefold.api.spending import Spent
+from ninefold.spending import Booking, Unlimited
+
 Reply = tuple[int, Any]
 
 
@@ -83,6 +86,22 @@ class CountingBudget:
             return False
         self.reserved += amount
         return True
+
+
+class CountingPurse(Unlimited):
+    """A purse in memory that is never empty: what was settled, by what it was for."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Spent] = {}
+
+    async def settle(self, booking: Booking, actual: Spent, *, once: bool = False) -> None:
+        self.lines[booking.what.name] = self.lines.get(booking.what.name, Spent()) + actual
+
+    async def spent(self) -> dict[str, Spent]:
+        return self.lines
+
+    async def spent_by_day(self) -> dict[str, Spent]:
+        return {}
 
 
 class MemoryCache:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from ninefold.api.base import MetadataKey, Model, SecretKeyRef, ShortText, Url
+from ninefold.api.spending import Price
 
 
 class Regex(Model):
@@ -71,6 +72,7 @@ class Judge(Model):
     endpoint: Url = Field(description="Base URL of an OpenAI-compatible API, up to /v1.")
     model: ShortText = Field(description="Name of the model.")
     api_key_secret_ref: SecretKeyRef | None = Field(None, description="The API key.")
+    price: Price | None = Field(None, description="What its tokens cost; needed where the budget limits money.")
 
 
 class Judges(Model):

@@ -3,6 +3,7 @@
 Money is counted in whole micro-dollars, for sums of fractions drift, and a limit is a comparison of sums.
 """
 
+from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,7 +57,7 @@ class Price(Model):
     def micro_usd(self, prompt: int, completion: int) -> int:
         """Millionths of a dollar, rounded up: a budget must not be passed by rounding."""
         exact = (prompt * self.prompt_usd_per_1k + completion * self.completion_usd_per_1k) / 1000 * MICROS
-        return int(-(-exact // 1))
+        return ceil(round(exact, 6))
 
 
 def dollars(micro_usd: int) -> str:

@@ -13,12 +13,14 @@ from ninefold.api.artifacts import Case, JudgeReport, ReplayReport, ReplayRow, c
 from ninefold.api.graders import Judge, Judges
 from ninefold.graders import BadRuleError, Grade, Graders, question_of
 from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.purses import priced
 from ninefold.jobs.runtime import JobContext
 from ninefold.judges import JudgeDownError, ModelJudge, Session
 from ninefold.llm import Chat
 from ninefold.replay import Answer, Request
 from ninefold.replay.buyer import given_of
 from ninefold.replay.watch import JUDGE_ADVICE
+from ninefold.spending import Purse, What
 from ninefold.store import CallCache, Exploits
 
 
@@ -67,7 +69,7 @@ def judged(rows: Iterable[ReplayRow]) -> bool:
 
 
 @asynccontextmanager
-async def open_grading(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[Grading]:
+async def open_grading(ctx: JobContext, cases: Sequence[Case], purse: Purse) -> AsyncIterator[Grading]:
     """The grading of this Job; the judge, if one is named, has seen its first canaries. Raises JobFailure."""
     try:
         graders = Graders(ctx.run.agent.success)
@@ -80,7 +82,7 @@ async def open_grading(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[
         yield Grading(graders, None, exploits)
         return
     seed = f"{ctx.run.run_uid}/{ctx.bucket}/{ctx.candidate_hash}"
-    async with _chat(ctx, judges, named, seed) as chat:
+    async with _chat(ctx, judges, named, seed, purse=purse) as chat:
         name = f"{named.model} at {urlsplit(named.endpoint).netloc}"
         judge = ModelJudge(chat, judges.rubric, name)
         session = Session(judge, seed, await exploits.known(), ctx.run.policy.replay.concurrency)
@@ -95,7 +97,7 @@ async def open_grading(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[
             session.stop()
 
 
-def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str) -> Chat:
+def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str, *, purse: Purse) -> Chat:
     return Chat(
         judge.endpoint,
         judge.model,
@@ -104,6 +106,9 @@ def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str) -> Chat:
         budget=ctx.budget(f"judge-{ctx.bucket}-tokens"),
         cache=_OfOneSession(ctx.calls, session),
         settings="spec.success.judges",
+        purse=purse,
+        what=What("judge"),
+        price=priced(ctx, judge.price, f"spec.success.judges.{'gate' if ctx.bucket == 'sealed' else 'search'}"),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 from contextlib import AsyncExitStack
 
 from ninefold.api.artifacts import AnalysisReport, ProposalSet
+from ninefold.jobs.purses import open_purse, priced, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.llm import Chat
 from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, propose
@@ -23,8 +24,10 @@ async def run(ctx: JobContext) -> ProposalSet:
         from_git=inputs.agent.edits,
     )
     proposers: list[Proposer] = deterministic()
+    purse = None
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
+            purse = await open_purse(ctx, "propose")
             chat = Chat(
                 settings.reflection.endpoint,
                 settings.reflection.model,
@@ -32,8 +35,12 @@ async def run(ctx: JobContext) -> ProposalSet:
                 max_tokens=settings.reflection.max_tokens,
                 budget=ctx.budget("reflection-tokens"),
                 cache=ctx.calls,
+                purse=purse,
+                price=priced(ctx, settings.reflection.price, "spec.proposals.reflection"),
             )
             proposers.append(Reflect(await stack.enter_async_context(chat)))
         proposals = await propose(evidence, proposers, settings.kinds, settings.max_candidates)
+    if purse is not None:
+        proposals = proposals.model_copy(update={"spending": await spending(purse)})
     log.info("proposed", extra={"candidates": len(proposals.candidates), "refused": len(proposals.refused)})
     return proposals

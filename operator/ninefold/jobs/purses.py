@@ -1,7 +1,8 @@
 """The purse of a stage: the policy's limits, and what the ledger knows to be spent already."""
 
 from ninefold.api.policy import Budget
-from ninefold.api.spending import MICROS, Spending
+from ninefold.api.spending import MICROS, Price, Spending
+from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
 from ninefold.store import Limit, Purse
 
@@ -42,6 +43,14 @@ def limits(budget: Budget, share: float = 1.0) -> tuple[Limit, ...]:
 def in_money(budget: Budget) -> bool:
     """Whether money is limited, so that every call must have a cost."""
     return budget.cost_usd is not None or budget.per_day.cost_usd is not None
+
+
+def priced(ctx: JobContext, price: Price | None, where: str) -> Price | None:
+    """The price of a model that a policy or an Agent names at `where`. JobFailure when money is limited without one."""
+    if price is None and in_money(ctx.run.policy.budget):
+        told = f"money is limited by the policy's budget, and nothing says what the model costs: write {where}.price"
+        raise JobFailure("CostUnknown", told, permanent=True)
+    return price
 
 
 async def spending(purse: Purse) -> Spending:

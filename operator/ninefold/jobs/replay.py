@@ -78,7 +78,7 @@ async def run(ctx: JobContext) -> ReplayReport:
         model=ctx.run.agent.model.name,
         connections=policy.concurrency,
     )
-    async with endpoint, open_grading(ctx, cases) as grading:
+    async with endpoint, open_grading(ctx, cases, purse) as grading:
         buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
         runner = Runner(
             buyer,

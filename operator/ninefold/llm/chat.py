@@ -28,6 +28,10 @@ from openai import (
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from ninefold.api.spending import Price, Spent
+from ninefold.spending import BudgetSpentError, Purse, SupersededError, Unlimited, What
+
+REFLECTION = What("reflection")
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -53,8 +57,8 @@ class Chat:
     """One model at one endpoint.
 
     base_url: up to `/v1`. api_key: None for endpoints that want none. max_tokens: what `budget` may count, prompt and
-    answer together. `settings`: where all this stands in a spec, for sentences. `spent` counts the tokens of this
-    object's calls, as the endpoint reports them.
+    answer together. `settings`: where all this stands in a spec, for sentences. `purse`: the run's, in which every call
+    is booked as `what`, at `price`. `spent` counts the tokens of this object's calls, as the endpoint reports them.
     """
 
     def __init__(
@@ -69,6 +73,9 @@ class Chat:
         retries: int = 3,
         timeout: float = 120.0,
         settings: str = "proposals.reflection",
+        purse: Purse | None = None,
+        what: What = REFLECTION,
+        price: Price | None = None,
     ) -> None:
         self._client = AsyncOpenAI(
             base_url=base_url,
@@ -79,6 +86,7 @@ class Chat:
         self._url, self._model, self._limit = base_url, model, max_tokens
         self._settings = settings
         self._budget, self._cache = budget, cache
+        self._purse, self._what, self._price = purse or Unlimited(), what, price
         self.spent = 0
 
     async def __aenter__(self) -> Self:
@@ -134,13 +142,36 @@ class Chat:
                 f"the budget of {self._limit} tokens does not cover another call of about {asked}: "
                 f"raise {self._settings}.maxTokens"
             )
-        completion: ChatCompletion = await self._client.chat.completions.create(
-            model=self._model,
-            messages=[{"role": "system", "content": instructions}, {"role": "user", "content": request["data"]}],
-            **extra,
-        )
+        messages = [{"role": "system", "content": instructions}, {"role": "user", "content": request["data"]}]
+        completion = await self._paid(asked - answer_tokens, answer_tokens, {"messages": messages, **extra})
         self.spent += completion.usage.total_tokens if completion.usage else asked
         return completion
+
+    async def _paid(self, prompt: int, answer: int, body: dict[str, Any]) -> ChatCompletion:
+        """One call, booked at its largest and settled at what the endpoint reports."""
+        estimate = self._cost(prompt, answer)
+        try:
+            booking = await self._purse.book(json.dumps(body, sort_keys=True), self._what, estimate)
+        except (BudgetSpentError, SupersededError) as error:
+            raise ModelError(str(error) or "a newer pod of this stage has taken the work over") from None
+        try:
+            completion: ChatCompletion = await self._client.chat.completions.create(model=self._model, **body)
+        except APITimeoutError:
+            raise  # it may have been answered, and paid for
+        except APIConnectionError:
+            await self._purse.release(booking)
+            raise
+        except APIStatusError:
+            await self._purse.settle(booking, Spent(calls=1))
+            raise
+        usage = completion.usage
+        actual = self._cost(usage.prompt_tokens, usage.completion_tokens) if usage else estimate
+        await self._purse.settle(booking, actual)
+        return completion
+
+    def _cost(self, prompt: int, answer: int) -> Spent:
+        cost = self._price.micro_usd(prompt, answer) if self._price else 0
+        return Spent(calls=1, tokens=prompt + answer, micro_usd=cost)
 
     def _failed(self, error: OpenAIError) -> ModelError:
         if isinstance(error, APITimeoutError):

@@ -1,10 +1,12 @@
 """Chat asks any OpenAI-compatible endpoint for an answer of a given shape, within a budget, and buys nothing twice."""
 
 import pytest
-from model_standin import CountingBudget, MemoryCache, StandIn, model_standin, refuses, says
+from model_standin import CountingBudget, CountingPurse, MemoryCache, StandIn, model_standin, refuses, says
 from pydantic import BaseModel, SecretStr
 
+from ninefold.api.spending import Price, Spent
 from ninefold.llm import Chat, ModelError
+from ninefold.spending import BudgetSpentError, What
 
 
 class City(BaseModel):
@@ -92,3 +94,43 @@ async def test_every_failure_is_a_sentence_without_key_or_text(reply, sentence):
 async def test_an_endpoint_that_is_not_there_is_a_sentence():
     with pytest.raises(ModelError, match="cannot be reached"):
         await ask(StandIn("http://127.0.0.1:9/v1"), retries=0)
+
+
+async def test_a_call_is_booked_in_the_purse_of_the_run_and_settled_at_what_it_took():
+    purse, price = CountingPurse(), Price(prompt_usd_per_1k=0.001, completion_usd_per_1k=0.002)
+    with model_standin(lambda body: says('{"city": "Rome"}', tokens=1001)) as standin:
+        chat = Chat(
+            standin.url,
+            "m-1",
+            api_key=None,
+            max_tokens=100_000,
+            budget=CountingBudget(),
+            cache=MemoryCache(),
+            purse=purse,
+            what=What("judge"),
+            price=price,
+        )
+        async with chat:
+            await chat.ask("Name the city.", "data", City)
+    assert purse.lines == {"judge": Spent(calls=1, tokens=1001, micro_usd=1002)}
+
+
+async def test_what_the_purse_refuses_is_not_asked_and_says_which_limit():
+    class Empty(CountingPurse):
+        async def book(self, call, what, estimate):
+            raise BudgetSpentError("$5.00 of the $5.00 of budget.costUsd are spent in this run")
+
+    with model_standin(lambda body: says('{"city": "Rome"}')) as standin:
+        chat = Chat(
+            standin.url,
+            "m-1",
+            api_key=None,
+            max_tokens=9999,
+            budget=CountingBudget(),
+            cache=MemoryCache(),
+            purse=Empty(),
+        )
+        async with chat:
+            with pytest.raises(ModelError, match=r"budget\.costUsd"):
+                await chat.ask("Name the city.", "data", City)
+    assert standin.requests == []

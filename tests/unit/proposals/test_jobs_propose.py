@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from builders import a_content, a_fact, a_pattern, a_report
-from model_standin import CountingBudget, MemoryCache, model_standin, says
+from model_standin import CountingBudget, CountingPurse, MemoryCache, model_standin, says
 from pydantic import SecretStr
 
 from ninefold.api.agent import AgentSpec
@@ -28,7 +28,14 @@ def context(report, *, delivery="Client", **proposals: Any) -> JobContext:
         return report.to_bytes()
 
     budget, cache = CountingBudget(), MemoryCache()
-    store = SimpleNamespace(artifacts=SimpleNamespace(get=get), budget=lambda *_: budget, calls=lambda _: cache)
+    purse = CountingPurse()
+
+    async def open_purse(*_: Any, **__: Any) -> CountingPurse:
+        return purse
+
+    store = SimpleNamespace(
+        artifacts=SimpleNamespace(get=get), budget=lambda *_: budget, calls=lambda _: cache, purse=open_purse
+    )
     inputs = RunInputs(
         run="nightly-1",
         run_uid="u-1",
