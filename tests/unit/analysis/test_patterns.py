@@ -1,6 +1,7 @@
 """A planted cause is found and costed; what merely goes along with success is not."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from trace_builders import a_record, a_table, rooms_of, run_inputs, visits
@@ -9,6 +10,8 @@ from ninefold.analysis import analyze
 from ninefold.api.artifacts import AnalysisReport
 from ninefold.traces import bucket_of
 from ninefold.traces.model import TraceRecord
+
+DAY = 86_400 * 10**9
 
 
 def report(
@@ -123,3 +126,22 @@ class TestWhatIsNoPattern:
     def test_traces_without_calls_are_no_trouble(self) -> None:
         found = report([a_record(f"t{n}", [], solved=n % 2 == 0, app__museum="m", app__task=f"{n}") for n in range(50)])
         assert (found.patterns, found.unidentified) == ([], [])
+
+
+class TestDrift:
+    def test_what_a_rollout_mended_is_to_its_credit_and_promises_little(self) -> None:
+        before = [replace(r, agent_version="v1") for r in visits(800, look=0.3)]
+        later = [
+            replace(r, trace_id=f"later-{r.trace_id}", session_id=f"later-{r.session_id}", agent_version="v2",
+                    start_ts=r.start_ts + DAY, end_ts=r.end_ts + DAY)
+            for r in visits(800, seed=1, look=1.0)
+        ]  # fmt: skip
+        steps = [replace(r, steps=tuple(replace(s, trace_id=r.trace_id) for s in r.steps)) for r in before + later]
+        worst = next(p for p in report(steps).patterns if p.kind == "ContextGap")
+        assert worst.drift is not None
+        assert (worst.drift.change, worst.drift.version) == ("Vanished", "v2")
+        assert worst.drift.before > 0.5 and worst.drift.after < 0.05
+        assert worst.predicted_gain < 0.05
+
+    def test_what_was_there_all_along_has_not_drifted(self, found: AnalysisReport) -> None:
+        assert found.patterns[0].drift is None
