@@ -133,6 +133,12 @@ def a_backend_object(name: str = "traces", volume: dict[str, Any] | None = None,
     return an_object("TraceBackend", name, {"otlp": {"volume": volume}}, **metadata)
 
 
+def a_langfuse_object(name: str = "langfuse", **source: Any) -> dict[str, Any]:
+    """A TraceBackend with a Langfuse server."""
+    keys = {f"{side}KeySecretRef": {"name": "langfuse", "key": f"{side}-key"} for side in ("public", "secret")}
+    return an_object("TraceBackend", name, {"langfuse": {"host": "http://langfuse:3000", **keys, **source}})
+
+
 def an_agent_object(name: str = "support", **spec: Any) -> dict[str, Any]:
     """An Agent in mode Client with one system prompt, a replay endpoint and the pointer `<name>-prompts`."""
     delivery = {"mode": "Client", "configMap": f"{name}-prompts", **spec.pop("delivery", {})}

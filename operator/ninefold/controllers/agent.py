@@ -27,10 +27,12 @@ from ninefold.controllers.objects import (
 from ninefold.controllers.outcome import Outcome, finish
 from ninefold.controllers.policy import POLICY_CONFLICT
 from ninefold.controllers.ports import POINTER_OF_AGENT, Key, Reader
+from ninefold.controllers.prompt_snapshot import PromptsSnapshot, gather_prompts
+from ninefold.controllers.prompts import with_prompts
 from ninefold.controllers.runfacts import TRACES_ANALYZED
 from ninefold.controllers.settings import OperatorSettings
 from ninefold.controllers.standing import plateaued
-from ninefold.versions import VersionError, ledger_name, pointer_problem, served_version
+from ninefold.versions import Version, VersionError, ledger_name, pointer_problem, served_version
 
 MANAGER = "ninefold-agent"
 TAMPERED = "TamperedVersion"
@@ -52,6 +54,8 @@ class AgentSnapshot:
     """An older Agent that names the same pointer ConfigMap."""
     runs: tuple[Run, ...] = ()
     policies: tuple[Policy, ...] = ()
+    prompts: PromptsSnapshot | None = None
+    """What is known of the delivery to Langfuse; None: the spec does not ask for it and never did."""
 
 
 async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> AgentSnapshot | None:
@@ -61,7 +65,7 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> AgentS
         return None
     agent = agent_of(manifest)
     components, missing = await _resolve_components(reader, agent)
-    return AgentSnapshot(
+    snapshot = AgentSnapshot(
         settings,
         agent,
         components,
@@ -71,6 +75,19 @@ async def gather(reader: Reader, key: Key, settings: OperatorSettings) -> AgentS
         tuple(await runs_on(reader, key.namespace, agent.name)),
         tuple(await policies_on(reader, key.namespace, agent.name)),
     )
+    # Which Job to look for depends on what is to be served, so that is decided once more before it.
+    version = _to_be_served(snapshot) if agent.spec.delivery.langfuse_prompt is not None else None
+    return replace(snapshot, prompts=await gather_prompts(reader, agent, version, settings))
+
+
+def _to_be_served(s: AgentSnapshot) -> Version | None:
+    """The version that this plan will serve; None where it will hold, or stall."""
+    if any(step(s) is not None for step in _IN_THE_WAY):
+        return None
+    try:
+        return decide(s.agent, _baseline(s), s.there, s.runs).version
+    except VersionError:
+        return None
 
 
 async def _resolve_components(reader: Reader, agent: Agent) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -112,13 +129,11 @@ def plan(snapshot: AgentSnapshot | None, now: datetime) -> Plan:
     """The first step that has something to say decides; what runs and policies tell is kept up whatever it says."""
     if snapshot is None:
         return Plan()
-    steps = (
-        _component_missing,  # nothing to serve
-        _ledger_not_ours,
-        _pointer_not_ours,
-    )
-    outcome = next((found for step in steps if (found := step(snapshot))), None) or _deliver(snapshot)
-    again_at = now + LOOK_AT_COMPONENTS if _has_references(snapshot.agent) else None
+    outcome = next((found for step in _IN_THE_WAY if (found := step(snapshot))), None) or _deliver(snapshot)
+    if snapshot.prompts is not None:
+        outcome = with_prompts(outcome, snapshot.prompts, now)
+    moments = [outcome.again_at, now + LOOK_AT_COMPONENTS if _has_references(snapshot.agent) else None]
+    again_at = min((moment for moment in moments if moment is not None), default=None)
     record = _record(snapshot)
     trend = plateaued(record.get("standing", snapshot.agent.status.standing))
     outcome = replace(
@@ -168,8 +183,19 @@ def _pointer_not_ours(s: AgentSnapshot) -> Outcome | None:
     return Outcome(stalled("PointerNotOwned", sentence), {"stable_version": None})
 
 
+_IN_THE_WAY = (
+    _component_missing,  # nothing to serve
+    _ledger_not_ours,
+    _pointer_not_ours,
+)
+
+
+def _baseline(s: AgentSnapshot) -> VersionContent:
+    return VersionContent(components=s.components, edits=s.agent.spec.edits)
+
+
 def _deliver(s: AgentSnapshot) -> Outcome:
-    baseline = VersionContent(components=s.components, edits=s.agent.spec.edits)
+    baseline = _baseline(s)
     try:
         delivery = decide(s.agent, baseline, s.there, s.runs)
         actions = writes(s.agent, delivery, s.there)

@@ -21,7 +21,7 @@ from ninefold.versions import (
     Version,
     VersionError,
     adopt,
-    check_delivery,
+    check_carried,
     configmap_name,
     ledger_configmap,
     new_version,
@@ -115,12 +115,21 @@ def _is_promotable(run: Run, agent: Agent, known: Adopted, ledger: Ledger, unpin
 
 
 def deliverable(version: Version, agent: Agent) -> str | None:
-    """Why the Agent's `delivery.mode` cannot carry a version, as a sentence; None when it can."""
+    """Why the Agent's `delivery` cannot carry a version, as a sentence; None when it can."""
     try:
-        check_delivery(version.content, agent.spec.delivery.mode)
+        check_carried(version.content, agent.spec.delivery)
     except VersionError as error:
         return str(error)
     return None
+
+
+def is_read(agent: Agent, version: str) -> bool:
+    """Whether agents read this version, by every way in which they are served."""
+    delivered = agent.status.delivered
+    in_langfuse = agent.spec.delivery.langfuse_prompt is None or (
+        delivered is not None and delivered.version == version
+    )
+    return agent.status.stable_version == version and in_langfuse
 
 
 def owner_for(agent: Agent) -> dict[str, Any] | None:

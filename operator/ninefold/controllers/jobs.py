@@ -14,7 +14,7 @@ from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import Model, SecretKeyRef, parse_duration
 from ninefold.api.policy import Jobs
 from ninefold.api.run import ArtifactRef
-from ninefold.api.tracebackend import LOGIN_PREFIX, USER_HASH_KEY, TraceBackendSpec, VolumeSource
+from ninefold.api.tracebackend import LOGIN_PREFIX, USER_HASH_KEY, LangfuseSource, TraceBackendSpec, VolumeSource
 from ninefold.controllers.actions import Manifest, ObjectRef
 from ninefold.controllers.objects import owner_reference
 from ninefold.controllers.settings import OperatorSettings
@@ -73,11 +73,8 @@ def volume_of(backend: TraceBackendSpec) -> VolumeSource | None:
 def trace_secrets(backend: TraceBackendSpec) -> dict[str, SecretKeyRef]:
     """What a Job that reads the backend needs to be let in: environment variable to Secret key."""
     named: dict[str, SecretKeyRef | None] = {USER_HASH_KEY: backend.privacy.user_hash_key_secret_ref}
-    if (langfuse := backend.langfuse) is not None:
-        named |= {
-            "NINEFOLD_LANGFUSE_PUBLIC_KEY": langfuse.public_key_secret_ref,
-            "NINEFOLD_LANGFUSE_SECRET_KEY": langfuse.secret_key_secret_ref,
-        }
+    if backend.langfuse is not None:
+        named |= langfuse_keys(backend.langfuse)
     if backend.otlp is not None and (store := backend.otlp.object_store) is not None:
         named |= {
             f"{LOGIN_PREFIX}ACCESS_KEY_ID": store.access_key_id_secret_ref,
@@ -92,6 +89,15 @@ def trace_secrets(backend: TraceBackendSpec) -> dict[str, SecretKeyRef]:
         }
     if backend.plugin is not None:
         named |= {f"{LOGIN_PREFIX}PLUGIN_{name}": ref for name, ref in backend.plugin.secrets.items()}
+    return {name: ref for name, ref in named.items() if ref is not None}
+
+
+def langfuse_keys(source: LangfuseSource) -> dict[str, SecretKeyRef]:
+    """The key pair of a project, and nothing else: all that a Job that delivers prompts is given."""
+    named = {
+        "NINEFOLD_LANGFUSE_PUBLIC_KEY": source.public_key_secret_ref,
+        "NINEFOLD_LANGFUSE_SECRET_KEY": source.secret_key_secret_ref,
+    }
     return {name: ref for name, ref in named.items() if ref is not None}
 
 

@@ -254,3 +254,9 @@ def _phase(pod: Manifest) -> str:
 
 def _created(manifest: Manifest) -> datetime:
     return parse_time(manifest["metadata"]["creationTimestamp"])
+
+
+def is_ended(job: Manifest) -> bool:
+    """Complete or failed; what it could write, it has written."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)

@@ -11,7 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ninefold.controllers.actions import Manifest
-from ninefold.controllers.objects import agents_of, runs_of
+from ninefold.controllers.conditions import is_true
+from ninefold.controllers.objects import Agent, agents_of, runs_of
+from ninefold.controllers.prompt_snapshot import DELIVERED
 from ninefold.controllers.runfacts import end_reason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -63,11 +65,25 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+def _delivered(agents: list[Agent]) -> GaugeMetricFamily:
+    told = GaugeMetricFamily(
+        "ninefold_agent_delivered",
+        "1 while the label in Langfuse is on the stable version, else 0.",
+        labels=["namespace", "agent", "version"],
+    )
+    for agent in agents:
+        if agent.spec.delivery.langfuse_prompt is not None:
+            marks = [agent.namespace, agent.name, agent.status.stable_version or ""]
+            told.add_metric(marks, float(is_true(agent.status.conditions, DELIVERED)))
+    return told
+
+
 class _AgentCollector(Collector):
     def __init__(self, agents: Callable[[], list[Manifest]]) -> None:
         self._agents = agents
 
     def collect(self) -> Iterator[Metric]:
+        yield _delivered(agents_of(self._agents()))
         names = ["namespace", "agent", "version"]
         ratio = GaugeMetricFamily(
             "ninefold_agent_success_ratio", "Share of judged traces that succeeded, as last analysed.", labels=names

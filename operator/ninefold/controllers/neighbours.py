@@ -13,6 +13,7 @@ from ninefold.controllers.ports import (
     BACKEND_OF_AGENT,
     POINTER_OF_AGENT,
     POLICY_OF_RUN,
+    PROMPTS_OF_AGENT,
     Reader,
 )
 
@@ -51,8 +52,10 @@ async def policy_of_run(reader: Reader, run: Run) -> Policy | None:
 
 
 async def agents_on(reader: Reader, namespace: str, backend: str) -> list[Agent]:
-    """The Agents whose traces are in a backend, by name."""
-    return agents_of(await reader.list("Agent", namespace, fields={BACKEND_OF_AGENT: backend}))
+    """The Agents whose traces are in a backend, or whose prompts are delivered to it."""
+    traced = await reader.list("Agent", namespace, fields={BACKEND_OF_AGENT: backend})
+    delivered = await reader.list("Agent", namespace, fields={PROMPTS_OF_AGENT: backend})
+    return agents_of([*traced, *(manifest for manifest in delivered if manifest not in traced)])
 
 
 async def agents_with_pointer(reader: Reader, namespace: str, pointer: str) -> list[Agent]:

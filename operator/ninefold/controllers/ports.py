@@ -15,11 +15,12 @@ POLICY_OF_RUN = "spec.policyRef.name"
 AGENT_OF_RUN = "status.agent"
 BACKEND_OF_AGENT = "spec.traces.backendRef.name"
 POINTER_OF_AGENT = "spec.delivery.configMap"
+PROMPTS_OF_AGENT = "spec.delivery.langfusePrompt.backendRef.name"
 
 INDEXED_FIELDS = {
     "OptimizationPolicy": (AGENT_OF_POLICY,),
     "OptimizationRun": (POLICY_OF_RUN, AGENT_OF_RUN),
-    "Agent": (BACKEND_OF_AGENT, POINTER_OF_AGENT),
+    "Agent": (BACKEND_OF_AGENT, POINTER_OF_AGENT, PROMPTS_OF_AGENT),
 }
 """By kind, the fields by which objects can be listed: those that refer to others."""
 

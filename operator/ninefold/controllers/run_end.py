@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ninefold.api.base import rfc3339
 from ninefold.api.policy import Approval
+from ninefold.controllers import jobstate
 from ninefold.controllers.actions import Action, Delete
 from ninefold.controllers.conditions import (
     STALLED,
@@ -22,7 +23,7 @@ from ninefold.controllers.conditions import (
     stalled,
     true,
 )
-from ninefold.controllers.delivery import deliverable
+from ninefold.controllers.delivery import deliverable, is_read
 from ninefold.controllers.objects import ref_of
 from ninefold.controllers.outcome import Outcome
 from ninefold.controllers.run_snapshot import RunSnapshot
@@ -65,12 +66,7 @@ def fail(s: RunSnapshot, now: datetime, reason: str, message: str, *, verdicts: 
 
 def _unfinished(s: RunSnapshot) -> tuple[Action, ...]:
     """Jobs of this run that are still at work."""
-    return tuple(Delete(ref_of(job)) for job in s.jobs if not _is_finished(job))
-
-
-def _is_finished(job: dict[str, Any]) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or []
-    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)
+    return tuple(Delete(ref_of(job)) for job in s.jobs if not jobstate.is_ended(job))
 
 
 # ---------------------------------------------------------------- steps
@@ -86,7 +82,7 @@ def rolled_out(s: RunSnapshot, now: datetime) -> Outcome | None:
     version = _candidate_name(s)
     if version is None or s.agent is None or not is_true(s.run.status.conditions, APPROVED):
         return None
-    if s.agent.status.stable_version != version:
+    if not is_read(s.agent, version):
         return None
     message = f"{version} is the stable version of the Agent {s.agent.name}"
     passed = find(s.run.status.conditions, REPLAY_PASSED)
@@ -195,6 +191,8 @@ def roll_out(s: RunSnapshot, now: datetime) -> Outcome | None:
         message = f"the Agent {s.agent.name} is stalled: {stuck.message}"
         return Outcome((false(ROLLED_OUT, "AgentStalled", message), *reconciling("AgentStalled", message)))
     waiting = f"the Agent takes {name} up"
+    if s.agent.status.stable_version == name:
+        waiting = f"{name} is the stable version of the Agent {s.agent.name}, and on its way to Langfuse"
     return Outcome((false(ROLLED_OUT, "Waiting", waiting), *reconciling("RollingOut", waiting)))
 
 

@@ -9,7 +9,7 @@ from ninefold.versions import (
     Version,
     VersionError,
     adopt,
-    check_delivery,
+    check_carried,
     edit_key,
     extended,
     new_version,
@@ -82,7 +82,7 @@ def refusal(s: RunSnapshot, version: Version) -> tuple[str, str] | None:
         return "Quarantined", f"the winner is the version with the hash {version.hash}, which is quarantined"
     delivery = s.agent.spec.delivery
     try:
-        check_delivery(version.content, delivery.mode)
+        check_carried(version.content, delivery)
         to_configmap(s.agent.name, s.agent.namespace, version, owner=owner_for(s.agent))
         pointer(s.agent.name, s.agent.namespace, delivery.config_map, version, delivery.mode)
     except VersionError as error:

@@ -1,12 +1,10 @@
 """TraceBackend: a probe Job a generation, again every six hours, and sooner, with growing pauses, after a failure.
 
-Which probe is due follows from the status alone (generation probed, when, failures since), and a Job's name follows
-from the probe. So a probe that was created before the process died is found again, and one whose result is in the
-status is over: the status names the next one.
+Which probe is due follows from the status alone (`turns`): generation probed, when, failures since.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ninefold.api import labels
@@ -14,7 +12,7 @@ from ninefold.api.artifacts import ProbeInputs, ProbeReport, canonical, sha256
 from ninefold.api.base import rfc3339
 from ninefold.api.policy import Jobs
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
-from ninefold.controllers.actions import Action, Create, Delete, Manifest, Plan
+from ninefold.controllers.actions import Action, Create, Manifest, Plan
 from ninefold.controllers.artifacts import Refused, read_artifact
 from ninefold.controllers.conditions import STALLED, counted, find, ready, reconciling, stalled
 from ninefold.controllers.jobs import (
@@ -27,31 +25,19 @@ from ninefold.controllers.jobs import (
     trace_secrets,
     volume_of,
 )
-from ninefold.controllers.jobstate import PATIENCE, Broken, Done, Foreign, JobState, Running, patient, pods_of, state_of
+from ninefold.controllers.jobstate import PATIENCE, Done, Foreign, JobState, Running, patient, pods_of, state_of
 from ninefold.controllers.objects import (
     TraceBackend,
     backend_of,
     is_gone,
-    newest_last,
     owned_by,
-    parse_time,
-    ref_of,
 )
 from ninefold.controllers.outcome import Outcome, finish
 from ninefold.controllers.ports import Key, Reader
 from ninefold.controllers.settings import OperatorSettings
+from ninefold.controllers.turns import Turn, failure_of, leftovers, next_turn
 
 MANAGER = "ninefold-tracebackend"
-FIRST_PAUSE = timedelta(minutes=1)
-"""After the first failed probe; doubles with each further one, up to the usual interval."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One probe: its id (part of the Job's name and of the artifact's key), and when it is due."""
-
-    id: str
-    due: datetime
 
 
 @dataclass(frozen=True)
@@ -60,7 +46,7 @@ class TraceBackendSnapshot:
 
     settings: OperatorSettings
     backend: TraceBackend
-    probe: Probe
+    probe: Turn
     state: JobState
     report: ProbeReport | Refused | None = None
     jobs: tuple[Manifest, ...] = ()
@@ -99,18 +85,17 @@ def plan(snapshot: TraceBackendSnapshot | None, now: datetime) -> Plan:
     return finish(snapshot.backend, outcome, now, MANAGER)
 
 
-def next_probe(backend: TraceBackend, settings: OperatorSettings) -> Probe:
+def next_probe(backend: TraceBackend, settings: OperatorSettings) -> Turn:
     """The probe that the status calls for."""
     status = backend.status
+    base = f"g{backend.generation}"
     if status.probed_generation != backend.generation or status.last_probe_time is None:
-        return Probe(f"g{backend.generation}", backend.created)
-    failures = status.failed_probes or 0
-    pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), settings.probe_interval)
-    due = parse_time(status.last_probe_time) + (pause if failures else settings.probe_interval)
-    return Probe(f"g{backend.generation}-{int(due.timestamp())}", due)
+        return Turn(base, backend.created)
+    usual = settings.probe_interval
+    return next_turn(base, status.last_probe_time, status.failed_probes or 0, usual, longest=usual)
 
 
-def _artifact(backend: TraceBackend, probe: Probe) -> str:
+def _artifact(backend: TraceBackend, probe: Turn) -> str:
     return artifact_key(backend.uid, "probe", probe.id, 1)
 
 
@@ -143,17 +128,12 @@ def _good(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
 
 
 def _failed(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
-    state = patient(s.state, now)
-    if isinstance(state, Broken):
-        reason, message, at = state.error.reason, state.error.message, state.at
-        permanent = state.error.permanent
-    elif isinstance(state, Done) and isinstance(s.report, Refused):
-        reason, message, at = s.report.reason, s.report.message, state.at
-        permanent = s.report.reason == "ArtifactVersion"
-    else:
+    failure = failure_of(s.state, s.report, now)
+    if failure is None:
         return None
-    verdicts = stalled(reason, message) if permanent else reconciling(reason, message)
-    return Outcome(verdicts, {**_probed(s, at), "failed_probes": _failures(s) + 1})
+    tell = stalled if failure.permanent else reconciling
+    status = {**_probed(s, failure.at), "failed_probes": _failures(s) + 1}
+    return Outcome(tell(failure.reason, failure.message), status)
 
 
 def _under_way(s: TraceBackendSnapshot, now: datetime) -> Outcome | None:
@@ -228,14 +208,5 @@ def _where_to_look(spec: TraceBackendSpec) -> str:
 
 
 def _deletions(s: TraceBackendSnapshot, keep_job: str | None) -> tuple[Action, ...]:
-    """Probes before this one, and inputs that none of the kept Jobs mounts. The newest Job stays for its log."""
-    stale = [job for job in newest_last(s.jobs) if job["metadata"]["name"] != keep_job]
-    kept = [job for job in s.jobs if job not in stale]
-    mounted = {
-        volume["configMap"]["name"]
-        for job in kept
-        for volume in job["spec"]["template"]["spec"]["volumes"]
-        if "configMap" in volume
-    }
-    unused = [cm for cm in s.inputs if cm["metadata"]["name"] not in mounted]
-    return tuple(Delete(ref_of(manifest)) for manifest in [*stale, *unused])
+    """Probes before this one. The newest Job stays for its log."""
+    return leftovers(s.jobs, s.inputs, keep_job)

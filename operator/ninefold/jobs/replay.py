@@ -38,7 +38,7 @@ from ninefold.replay import (
     prove,
 )
 from ninefold.store import ArtifactError, Purse
-from ninefold.versions import VersionError, check_delivery, content_hash, extended, largest_prompt
+from ninefold.versions import VersionError, check_carried, content_hash, extended, largest_prompt
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def _admitted(ctx: JobContext, candidates: Sequence[Candidate]) -> tuple[list[Ca
     for candidate in candidates:
         content = extended(ctx.run.baseline, candidate.edits, candidate.removes)
         try:
-            check_delivery(content, ctx.run.agent.delivery.mode)
+            check_carried(content, ctx.run.agent.delivery)
         except VersionError as error:
             refused.append(f"{candidate.id} left out: {error}")
             continue

@@ -27,6 +27,7 @@ from ninefold.versions.errors import (
 )
 from ninefold.versions.ledger import Ledger, ledger_configmap, ledger_name, next_number, read_ledger
 from ninefold.versions.pointer import pointer, pointer_drifted, pointer_problem, served_version
+from ninefold.versions.prompts import check_carried, prompt_texts
 from ninefold.versions.rebase import Rebased, rebase
 from ninefold.versions.restore import Adopted, adopt
 from ninefold.versions.serve import Serving, serve, stage_of
@@ -58,6 +59,7 @@ __all__ = [
     "Version",
     "VersionError",
     "adopt",
+    "check_carried",
     "check_delivery",
     "configmap_name",
     "content_hash",
@@ -78,6 +80,7 @@ __all__ = [
     "pointer",
     "pointer_drifted",
     "pointer_problem",
+    "prompt_texts",
     "read_ledger",
     "rebase",
     "rendered",

@@ -7,6 +7,7 @@ from builders import a_pattern, a_replay, a_report, an_edit, replay_rows
 from unit.controllers.simulated import SimulatedCluster
 from unit.controllers.simulated_jobs import Result
 
+from ninefold.api import delivery, prompts
 from ninefold.api.artifacts import Candidate, CaseRef, CaseSet, JobError, ProbeReport, ProposalSet, ReadReport, sha256
 from ninefold.api.tracebackend import Capabilities
 from ninefold.controllers.actions import Manifest
@@ -55,6 +56,9 @@ class Jobs:
     def replay_selection(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
         rows = replay_rows(wins=20, losses=2, both=40)
         return a_replay(rows, "selection", winner="c1", why="c1 leads by +29.0 pp", calls_paid=180)
+
+    def deliver(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
+        return delivery.DeliveryReport(prompts=[prompts.DeliveredPrompt(name="system", version=1)], written=1, moved=0)
 
     def replay_sealed(self, cluster: SimulatedCluster, env: dict[str, str]) -> Result:
         return a_replay(replay_rows(wins=60, losses=4, both=60), calls_paid=370)

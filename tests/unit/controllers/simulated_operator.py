@@ -105,6 +105,7 @@ _TIMES = {
     "startTime",
     "completionTime",
     "lastProbeTime",
+    "lastTime",
     "lastRunTime",
     "nextRunTime",
     "windowStart",

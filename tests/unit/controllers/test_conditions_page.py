@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 CODE = ROOT / "operator" / "ninefold"
 TELLING = {"ready", "reconciling", "stalled", "_stalled", "true", "false", "end", "fail", "Verdict", "_not_improved"}
 """Functions of the controllers and the gate that take a reason."""
-FAILING = {"JobFailure", "TracesProblem", "ReplayFailure", "JobError", "Refused", "_blame"}
+FAILING = {"JobFailure", "TracesProblem", "PromptProblem", "ReplayFailure", "JobError", "Refused", "_blame"}
 """How Jobs, and those who read what Jobs left, say what went wrong."""
 CAMEL = re.compile(r"[A-Z][a-z]+([A-Z]?[a-z]+)*")
 TYPES_AND_STATUS = {"True", "False", "Unknown"}
@@ -48,7 +48,7 @@ def reasons() -> set[str]:
     }
     failed = {
         word
-        for folder in ("controllers", "jobs", "traces", "replay", "analysis", "proposals")
+        for folder in ("controllers", "delivery", "jobs", "traces", "replay", "analysis", "proposals")
         for call in calls(folder)
         if name_of(call) in FAILING
         for word in words(call)

@@ -13,7 +13,20 @@ ROOT = Path(__file__).parents[3]
 NINEFOLD = ROOT / "operator" / "ninefold"
 ROOMS = {
     "operator": ("api", "controllers", "gate", "kube", "store", "versions"),
-    "jobs": ("analysis", "api", "client", "gate", "jobs", "judges", "llm", "proposals", "replay", "store", "traces"),
+    "jobs": (
+        "analysis",
+        "api",
+        "client",
+        "delivery",
+        "gate",
+        "jobs",
+        "judges",
+        "llm",
+        "proposals",
+        "replay",
+        "store",
+        "traces",
+    ),
 }
 DEVELOPERS_ONLY = NINEFOLD / "api" / "crds.py"
 """It writes YAML, on the machine of whoever changes a model."""
