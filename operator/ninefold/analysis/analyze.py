@@ -5,7 +5,7 @@ sample where there are many. `decisions` reads all of them as sequences of codes
 pattern among the failures that the first look leaves unexplained.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,11 @@ from ninefold.analysis import facts, standing
 from ninefold.analysis.cases import case_set, chosen, sizes
 from ninefold.analysis.cues import with_cues
 from ninefold.analysis.decisions.coder import Coder
+from ninefold.analysis.decisions.explain import credits_of
 from ninefold.analysis.decisions.study import study
 from ninefold.analysis.detectors import DETECTORS
 from ninefold.analysis.drift import Moment
+from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import episodes
 from ninefold.analysis.intents import INTENT, NOTHING, Intents, learn, with_intents
@@ -31,6 +33,9 @@ from ninefold.analysis.together import Whole, cluster_names, together
 from ninefold.api.artifacts import AnalysisReport, CaseSet, RunInputs
 from ninefold.traces import StepTable
 
+Home = Callable[[], Engine]
+MAX_CREDITS = 50
+"""Steps of the best evidence that a report shows."""
 MAX_UNIDENTIFIED = 20
 """Sentences about contrasts without an answer; the most frequent decision points come first."""
 
@@ -53,15 +58,17 @@ def analyze(table: StepTable, inputs: RunInputs) -> Analysis:
     return analyze_parts([Part.of(table, inputs)], inputs)
 
 
-def analyze_parts(parts: Iterable[Part], inputs: RunInputs, intents: Intents | None = None) -> Analysis:
+def analyze_parts(
+    parts: Iterable[Part], inputs: RunInputs, intents: Intents | None = None, home: Home = Embedded
+) -> Analysis:
     """Patterns, facts and figures from the analysis bucket of all parts; cases from the other two.
 
-    `intents` is the model of the cycle before.
+    `intents` is the model of the cycle before; `home` opens the engine. Raises EngineError.
     """
-    return conclude(together(list(parts)), inputs, intents)
+    return conclude(together(list(parts)), inputs, intents, home)
 
 
-def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None) -> Analysis:
+def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, home: Home = Embedded) -> Analysis:
     """The analysis of what is together."""
     settings = inputs.policy.analysis
     own = np.asarray(whole.mine)
@@ -69,7 +76,7 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None) ->
     mine = with_intents(whole.rows.filter(whole.mine), intents)
     named = settings.intent_key or (INTENT if intents.names else None)
     population = episodes(whole.sample, _clusters(whole))
-    with Engine() as engine:
+    with home() as engine:
         load(engine, population)
         knowledge = facts.mine(engine, settings.intent_key)
         asked = [question for detector in DETECTORS for question in detector(population, knowledge)]
@@ -77,15 +84,18 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None) ->
         found = patterns(answers, knowledge, sum(e.solved for e in population), len(population), _moments(whole))
         # A trace whose losing choice went well was not lost there: something else may be.
         told = {c.episode.trace_id for a in answers if a.found for c in losing(a.question.choices) if c.shows}
+        coder = Coder.of(engine, named, mine, whole.clusters[own], whole.coded)
         more = study(
             engine,
-            Coder.of(engine, named, mine, whole.clusters[own], whole.coded),
+            coder,
             min_support=settings.min_support,
             rate=settings.false_discovery_rate,
             informing=knowledge.informing,
             explained=sorted(told),
         )
-    found += with_cues(more.patterns, population, settings.min_support)
+        found += with_cues(more.patterns, population, settings.min_support)
+        best = credits_of(engine, more.values, coder.codes.symbols, [p.evidence[0] for p in found if p.evidence])
+    found = [p.model_copy(update={"credits": best.get(next(iter(p.evidence), ""), [])[:MAX_CREDITS]}) for p in found]
     found = sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
     found = shrunk(found, inputs.gains)
     unanswered = sorted(answers, key=lambda a: -len(a.question.choices))

@@ -186,6 +186,17 @@ class Drift(Model):
     message: str
 
 
+class StepCredit(Model):
+    """What one step of a trace changed, by what became of other traces in its states."""
+
+    step: int = Field(ge=1)
+    what: str = Field(description="The step as a signature, and how it went.")
+    value: float = Field(description="Chance of success after it; after the last step the outcome itself.")
+    credit: float = Field(description="Value after it less value before it.")
+    low: float = Field(description="Lower end of the credit's 95 % interval.")
+    high: float = Field(description="Upper end.")
+
+
 class Pattern(Model):
     """A decision at which the agent systematically loses."""
 
@@ -204,6 +215,7 @@ class Pattern(Model):
     counted_gain: float | None = Field(None, description="The same before earlier replays shrank it; absent: as it is.")
     replayed_gain: float | None = Field(None, description="What replay measured for this pattern before, on average.")
     evidence: list[str] = Field(description="Trace ids, best first, at most ten.")
+    credits: list[StepCredit] = Field(default_factory=list, description="The best evidence, step by step.")
     errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
     facts: list[Fact] = Field(default_factory=list)
     intents: list[str] = Field(default_factory=list, description="Intents that it is limited to; empty: everywhere.")

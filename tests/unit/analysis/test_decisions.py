@@ -11,7 +11,7 @@ from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import Study, study
 from ninefold.analysis.decisions.values import credit
 from ninefold.analysis.decisions.values import score as calibration
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.embedded import Embedded
 from ninefold.traces.table import StepTable
 
 PLAN = read_plan()
@@ -33,7 +33,7 @@ def shard(traces: int = TRACES, number: int = 0, *, permuted: bool = False) -> t
 
 
 def studied(*shards: StepTable, intent: str | None = "app.intent") -> Study:
-    with Engine() as engine:
+    with Embedded() as engine:
         coder = Coder(engine, intent)
         for one in shards:
             coder.add(one)
@@ -79,7 +79,7 @@ def test_the_order_of_shards_changes_nothing() -> None:
 
 def test_an_invented_number_is_seen_and_one_that_a_result_showed_is_not() -> None:
     table = shard(500)[0]
-    with Engine() as engine:
+    with Embedded() as engine:
         coder = Coder(engine, "app.intent")
         coder.add(table)
         bare = {s.action for s in coder.codes.symbols if s.bare}
@@ -87,7 +87,7 @@ def test_an_invented_number_is_seen_and_one_that_a_result_showed_is_not() -> Non
 
 
 def test_states_count_only_steps_that_something_follows() -> None:
-    with Engine() as engine:
+    with Embedded() as engine:
         coder = Coder(engine, "app.intent")
         coder.add(shard(500)[0])
         symbols = coder.codes.symbols
@@ -102,9 +102,18 @@ def test_states_count_only_steps_that_something_follows() -> None:
 def test_credits_of_a_trace_add_up_to_what_its_outcome_changed(found: Study) -> None:
     seq = [1, 8, 12, 5, 2]
     steps = credit(found.values, "refund", seq, solved=False)
-    before, _ = found.values.of("refund", 0, 1, 1)
+    before, _ = found.values.of("refund", 0, 1, 1, without=False)
     assert sum(s.credit for s in steps) == pytest.approx(0.0 - before)
     assert all(s.low <= s.credit <= s.high for s in steps)
+
+
+def test_a_trace_has_no_say_in_what_its_own_states_are_worth(found: Study) -> None:
+    place, rare = max(found.values.known.items(), key=lambda k: k[1].error)
+    without_failed, without_solved = rare.others
+    assert without_solved < without_failed
+    assert found.values.of(*place, without=True) == (without_solved, rare.error)
+    assert found.values.of(*place, without=False) == (without_failed, rare.error)
+    assert found.values.of("nobody's", 0, 1, 1, without=True) == found.values.everybody
 
 
 def test_true_chances_are_calibrated_and_bold_ones_are_not() -> None:

@@ -53,6 +53,13 @@ class TestAMissingLookUp:
             assert bucket_of(records[trace_id].session_id) == "analysis"
             assert records[trace_id].scores[0].value == 0.0
 
+    def test_the_best_evidence_is_told_step_by_step(self, found: AnalysisReport) -> None:
+        for pattern in found.patterns:
+            assert [c.step for c in pattern.credits] == list(range(1, len(pattern.credits) + 1))
+            assert pattern.credits[-1].value == 0.0  # it failed
+            assert all(c.low <= c.credit <= c.high for c in pattern.credits)
+        assert min(found.patterns[0].credits, key=lambda c: c.credit).what.startswith("museum(command=open …)")
+
     def test_the_sentence_has_the_figures(self, found: AnalysisReport) -> None:
         worst = found.patterns[0]
         assert f"{worst.traces} traces, {worst.failures} failed" in worst.summary

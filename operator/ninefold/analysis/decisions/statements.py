@@ -8,8 +8,6 @@ start at 1, for an outer join and an array read beyond its end both give 0.
 
 from collections.abc import Sequence
 
-import pyarrow as pa
-
 STATES = """
 -- How often each decision was met, by intent, the step before last, the last step and the next one, and how that ended.
 -- Only steps that something follows are here: a trace that ended has decided nothing.
@@ -73,12 +71,9 @@ def habits(lose: str, win: str) -> str:
     """
 
 
-ONE = "SELECT intent, solved, seq FROM coded WHERE trace_id IN (SELECT trace_id FROM explained)"
-
-
-def one_id(trace_id: str) -> pa.Table:
-    """A table of one id: what a user wrote never becomes part of a statement."""
-    return pa.table({"trace_id": [trace_id]})
+EXPLAINED = """
+SELECT trace_id, intent, solved, seq FROM coded WHERE trace_id IN (SELECT trace_id FROM explained) ORDER BY trace_id
+"""
 
 
 def names(rows: Sequence[int]) -> str:

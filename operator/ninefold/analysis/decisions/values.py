@@ -10,6 +10,7 @@ value to predict. Calibration is measured on tasks that the fit has not seen (fi
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -59,14 +60,25 @@ class _States:
 class Values:
     """`of(intent, before, last, place)` is a value and its standard error; unknown states lean on what is above."""
 
-    known: Mapping[Key, tuple[float, float]]
+    known: Mapping[Key, "Known"]
     by_intent: Mapping[str, tuple[float, float]]
     everybody: tuple[float, float]
     calibration: Calibration
 
-    def of(self, intent: str, before: int, last: int, place: int) -> tuple[float, float]:
-        key = (intent, before, last, min(place, PLACES))
-        return self.known.get(key) or self.by_intent.get(intent) or self.everybody
+    def of(self, intent: str, before: int, last: int, place: int, without: bool | None = None) -> tuple[float, float]:
+        """`without`: the outcome of a trace that is in the fit and has no say here (leave-one-out)."""
+        known = self.known.get((intent, before, last, min(place, PLACES)))
+        if known is None:
+            return self.by_intent.get(intent) or self.everybody
+        return (known.value if without is None else known.others[int(without)]), known.error
+
+
+class Known(NamedTuple):
+    """A state's value, its standard error, and its value without one trace that failed, or that succeeded."""
+
+    value: float
+    error: float
+    others: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +102,12 @@ def fit(table: pa.Table) -> Values:
     n, x = s.n.sum(0), s.x.sum(0)
     weights = _fit(groups, n, x)
     value = _sigmoid(_features(groups, n, x, groups, None) @ weights)
+    failed, solved = (_sigmoid(_features(groups, n, x, groups, outcome) @ weights) for outcome in (False, True))
     error = np.sqrt(value * (1 - value) / (n + PRIOR))
+    cells = (v.tolist() for v in (s.intent, s.before, s.last, s.place, value, error, failed, solved))
     known = {
-        (s.intents[i], int(b), int(c), int(k)): (float(v), float(e))
-        for i, b, c, k, v, e in zip(s.intent, s.before, s.last, s.place, value, error, strict=True)
+        (s.intents[i], b, c, k): Known(v, e, (without_failed, without_solved))
+        for i, b, c, k, v, e, without_failed, without_solved in zip(*cells, strict=True)
     }
     by_intent = {}
     for i, name in enumerate(s.intents):
@@ -103,12 +117,15 @@ def fit(table: pa.Table) -> Values:
 
 
 def credit(values: Values, intent: str, seq: list[int], solved: bool) -> list[Credit]:
-    """Credit of each step of a trace, the first after its start. The last step's value is the outcome itself."""
+    """Credit of each step of a trace of the fit, the first after its start: what other traces say of its states.
+
+    The last step's value is the outcome itself.
+    """
     out = []
-    v0, e0 = values.of(intent, 0, seq[0], 1)
+    v0, e0 = values.of(intent, 0, seq[0], 1, solved)
     for j in range(1, len(seq)):
         ended = j == len(seq) - 1
-        v1, e1 = (float(solved), 0.0) if ended else values.of(intent, seq[j - 1], seq[j], j + 1)
+        v1, e1 = (float(solved), 0.0) if ended else values.of(intent, seq[j - 1], seq[j], j + 1, solved)
         half = Z95 * math.hypot(e0, e1)
         out.append(Credit(v1, v1 - v0, v1 - v0 - half, v1 - v0 + half))
         v0, e0 = v1, e1
