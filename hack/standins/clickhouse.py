@@ -54,10 +54,16 @@ class ClickHouseStandIn:
         self._folder.cleanup()
 
     def query(
-        self, sql: bytes, data: bytes = b"", params: dict[str, str] | None = None, fmt: str = "TabSeparated"
+        self,
+        sql: bytes,
+        data: bytes = b"",
+        params: dict[str, str] | None = None,
+        fmt: str = "TabSeparated",
+        database: str = "default",
     ) -> bytes:
         """Run one query; `data` follows an INSERT. Raises RuntimeError with the engine's own words."""
         with self._lock:
+            self._session.query("USE {database:Identifier}", params={"database": database})
             if data:
                 with _file(Path(self._folder.name), data) as path:
                     target, _, kind = sql.decode().rpartition("FORMAT")
@@ -98,6 +104,7 @@ def _handler(standin: ClickHouseStandIn) -> type[BaseHTTPRequestHandler]:
             if standin.password is not None and key != standin.password:
                 self._answer(403, b"Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)")
                 return
+            database = asked.get("database") or "default"
             sql, data = (asked["query"].encode(), body) if "query" in asked else (body, b"")
             params = {k.removeprefix("param_"): v for k, v in asked.items() if k.startswith("param_")}
             fmt = asked.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
@@ -109,9 +116,11 @@ def _handler(standin: ClickHouseStandIn) -> type[BaseHTTPRequestHandler]:
                     and _READS.match(sql)
                     and int(asked.get("client_protocol_version", 0)) >= native.FIRST
                 ):
-                    self._answer(200, native.block(json.loads(standin.query(sql, data, params, "JSONCompact"))))
+                    self._answer(
+                        200, native.block(json.loads(standin.query(sql, data, params, "JSONCompact", database)))
+                    )
                 else:
-                    self._answer(200, standin.query(sql, data, params, fmt))
+                    self._answer(200, standin.query(sql, data, params, fmt, database))
             except RuntimeError as error:
                 said = str(error)
                 status = next((code for name, code in _STATUS if name in said), 500)

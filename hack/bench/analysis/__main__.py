@@ -24,6 +24,7 @@ from bench.analysis.planted.score import Finding, score
 from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import study
+from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
 from ninefold.api.artifacts import Pattern
 from ninefold.traces.table import StepTable
@@ -45,7 +46,7 @@ def main() -> None:
 def measure(traces: int, seed: int, causes: Path, *, compare: bool, direct: bool = False) -> dict[str, Any]:
     plan = read_plan(causes)
     truth = []
-    with Engine() as engine:
+    with Embedded() as engine:
         coder = Coder(engine, "app.intent")
         ingest = 0.0
         for shard in range(-(-traces // SHARD)):

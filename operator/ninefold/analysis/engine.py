@@ -1,72 +1,95 @@
 """The engine boundary: tables go in, one dialect of SQL is asked, Arrow comes out.
 
-Here the engine is ClickHouse embedded in this process (`chdb`). The same statements (`ninefold.analysis.queries`)
-run on a ClickHouse server, so nothing outside this module may know which one it is.
-
-Known of the embedded engine: there is one per process, so every `Engine` uses its own database inside it; a forked
-child hangs; a left join fills what is missing with 0 or '', not NULL.
+The dialect is ClickHouse's, and it has two homes: embedded in this process (`ninefold.analysis.embedded`), and a server
+(`ninefold.analysis.server`). No statement knows which one it runs on, and the results are the same.
 """
 
-import uuid
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
-from chdb import session
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-_open: Any = session.Session
-"""The engine ships no types."""
+SLOW = 1.0
+"""Seconds from which a statement is told in the log as it ends; quicker ones only to who debugs."""
 
 
-class Engine:
-    """A database of its own for one analysis; a context manager that drops it at the end."""
+class Engine(Protocol):
+    """A database of its own for one analysis; a context manager that drops it at the end.
 
-    def __init__(self) -> None:
-        self._session = _open()
-        self._database = f"ninefold_{uuid.uuid4().hex}"
-        self._session.query(f"CREATE DATABASE {self._database}")
-
-    def __enter__(self) -> "Engine":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._session.query(f"DROP DATABASE {self._database}")
-        self._session.close()
+    Names of tables are ours and never a user's words. Statements may fail with an `EngineError` alone.
+    """
 
     def load(self, name: str, rows: pa.Table) -> None:
         """Make a table of these rows; a later one of the same name replaces it."""
-        # The engine finds `rows` by its name in this frame.
-        table = f"{self._database}.{name}"
-        self._session.query(f"CREATE OR REPLACE TABLE {table} ENGINE = Memory AS SELECT * FROM Python(rows)")  # noqa: S608
 
     def derive(self, name: str, sql: str) -> None:
         """Make a table of what a statement gives, for several others to read."""
-        self._session.query(f"USE {self._database}")
-        self._session.query(f"CREATE OR REPLACE TABLE {name} ENGINE = Memory AS {sql}")
 
     def create(self, name: str, columns: str) -> None:
         """Make an empty table that others are appended to."""
-        self._session.query(f"CREATE TABLE {self._database}.{name} ({columns}) ENGINE = Memory")
 
     def append(self, name: str, sql: str) -> None:
         """Add what a statement gives to a table."""
-        self._session.query(f"USE {self._database}")
-        self._session.query(f"INSERT INTO {name} {sql}")
 
     def drop(self, name: str) -> None:
         """Forget a table."""
-        self._session.query(f"DROP TABLE IF EXISTS {self._database}.{name}")
 
     def arrow(self, sql: str) -> pa.Table:
         """What a statement gives, as Arrow: for results with a row a trace."""
-        self._session.query(f"USE {self._database}")
-        return self._session.query(sql, "ArrowTable")
 
     def query(self, sql: str) -> list[Row]:
         """Rows of a statement over the loaded tables."""
-        self._session.query(f"USE {self._database}")
-        result: list[Row] = self._session.query(sql, "ArrowTable").to_pylist()
-        return result
+
+    def close(self) -> None:
+        """Drop everything and leave."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class EngineError(RuntimeError):
+    """What an engine says when it cannot answer. `memory`: it had too little of it."""
+
+    def __init__(self, said: str, *, memory: bool = False) -> None:
+        super().__init__(said)
+        self.memory = memory
+
+
+def refused(error: Exception) -> EngineError:
+    """An engine's own error as ours: its name alone, for the text quotes data."""
+    said = str(error)
+    memory = "MEMORY_LIMIT_EXCEEDED" in said or "memory limit exceeded" in said
+    if memory:
+        return EngineError(
+            "the engine has too little memory for this analysis: give the Job's pod more (spec.jobs.resources.limits), "
+            "or shorten spec.traces.window of the policy",
+            memory=True,
+        )
+    name = next((word.strip("().,") for word in reversed(said.split()) if word.strip("().,").isupper()), "")
+    return EngineError(f"the engine refused a statement ({name or type(error).__name__})")
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Tell the log how long a statement took. `what`: a name of ours, or the statement's own first comment."""
+    began = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - began
+    level = logging.INFO if seconds >= SLOW else logging.DEBUG
+    log.log(level, "engine: %s", subject(what), extra={"seconds": round(seconds, 3)})
+
+
+def subject(sql: str) -> str:
+    """What a statement is about: its first comment, or its first words. Ours alone; values of users come later."""
+    line = next((part.strip() for part in sql.splitlines() if part.strip()), "")
+    return line.removeprefix("-- ")[:80]

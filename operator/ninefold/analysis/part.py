@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ninefold.analysis import cases, packing, sample
 from ninefold.analysis.decisions.coding import LEADS, SEQUENCE, Coded, code
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.judged import BUCKETS, ROWS, judged, whole
 from ninefold.analysis.sample import Sample
 from ninefold.api.artifacts import RunInputs, canonical, sha256
@@ -72,7 +72,7 @@ class Part:
         """The part of these traces, which must be whole, under the settings of a run."""
         rows = judged(table, inputs.policy.analysis.intent_key)
         own = rows.filter(pc.equal(rows["bucket"], BUCKETS.index("analysis")))
-        with Engine() as engine:
+        with Embedded() as engine:
             coded = code(engine, table, whole(own["trace_id"]), whole(own["task"]))
         openings = cases.openings(table, rows, inputs.policy.replay.max_cases)
         return cls(settings(inputs), rows, coded, sample.sample(table, own), openings, _counts(table))

@@ -5,7 +5,7 @@ import random
 
 from trace_builders import a_record, a_table, rooms_of, visits
 
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.episodes import episodes
 from ninefold.analysis.facts import Knowledge, mine
 from ninefold.analysis.judged import judged
@@ -16,7 +16,7 @@ from ninefold.traces.model import TraceRecord
 
 def knowledge(records: list[TraceRecord], intent_key: str | None = "app.museum") -> Knowledge:
     table = a_table(records)
-    with Engine() as engine:
+    with Embedded() as engine:
         load(engine, episodes(sample(table, judged(table, intent_key))))
         return mine(engine, intent_key)
 
