@@ -2,7 +2,7 @@
 
 from ninefold.analysis.analyze import Analysis, analyze, analyze_parts
 from ninefold.analysis.embedded import Embedded
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.engine import Engine, EngineError
 from ninefold.analysis.intents import Intents
 from ninefold.analysis.part import Part
 
