@@ -88,8 +88,8 @@ recorded: servers ## Optimize a recorded agent (DATA=../shared SEED=0 | SEED=0,1
 		--seeds $(SEED) $(if $(KINDS),--kinds $(KINDS)) $(if $(CONTROL),--control $(CONTROL))
 
 .PHONY: bench
-bench: $(INSTALLED) ## What the gate lets through and what it finds, by simulation
-	@$(PYTHON) -m bench.gate
+bench: $(INSTALLED) ## What the gate lets through and what it finds, by simulation (PLOTS=folder for SVG files)
+	@$(PYTHON) -m bench.gate $(if $(PLOTS),--plots $(PLOTS))
 
 .PHONY: bench-optimizers
 bench-optimizers: $(INSTALLED) ## Our loop beside GEPA and random search on a planted agent, calls and scores
