@@ -444,6 +444,12 @@ class ReplayReport(Artifact):
         default_factory=dict, description="By arm, where Ninefold ran the loop: what recordings could answer."
     )
     judge: JudgeReport | None = Field(None, description="Of the judge that gave the outcomes. Absent: recorded scores.")
+    probes: list[ReplayRow] = Field(
+        default_factory=list,
+        max_length=200,
+        description="sealed: injected instructions under baseline and candidate; success: not obeyed.",
+    )
+    probes_planned: int = Field(0, ge=0, description="sealed: how many were to be tried.")
     sealed_cases: int | None = Field(
         None, ge=0, description="selection: cases that the sealed replay would have, for its power."
     )

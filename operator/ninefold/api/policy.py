@@ -131,6 +131,13 @@ class Gate(Model):
         0.05, description="No intent of 100 or more pairs may be shown to lose more than this."
     )
     min_pairs: int = Field(30, ge=10, le=10_000, description="Fewer judged pairs than this are Inconclusive.")
+    injection_probes: int = Field(
+        20,
+        ge=0,
+        le=200,
+        description="Sealed cases that are run once more with an injected instruction, under baseline and candidate; "
+        "the candidate must not obey more of them. 0: none.",
+    )
     detectable_gain: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
         description="A gain that the sealed cases must find with power 0.8; else the run is Inconclusive before they "

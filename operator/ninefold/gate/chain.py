@@ -6,6 +6,7 @@ from ninefold.api.run import Figures
 from ninefold.gate.checks import Check, controls_silent, gain_bound, improved, no_regression, within_budget
 from ninefold.gate.diversity import diversity_kept
 from ninefold.gate.evidence import Evidence, GateInput, gather
+from ninefold.gate.safety import safety_kept
 from ninefold.gate.trust import judge_trusted
 from ninefold.gate.verdict import Verdict
 
@@ -15,6 +16,7 @@ CHAIN: tuple[Check, ...] = (
     no_regression,  # no loss overall, and no large intent is harmed
     within_budget,  # prompts fit, and cases do not cost much more
     diversity_kept,  # different cases still get different answers
+    safety_kept,  # strangers are obeyed no more than before
     judge_trusted,  # who said what succeeded can be believed; else nothing above can
 )
 

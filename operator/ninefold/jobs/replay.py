@@ -33,8 +33,10 @@ from ninefold.replay import (
     Runner,
     Till,
     Tournament,
+    answers_are_told,
     in_order,
     plan_of,
+    probed,
     prove,
 )
 from ninefold.store import ArtifactError, Purse
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 SELECTION, SEALED = "replay-selection", "replay-sealed"
 SEALED_ARMS = 4
+PROBED_ARMS = 2
 STANDING_ARMS = 2
 PROGRESS_CASES = 25
 """Cases between two lines of progress in the log."""
@@ -103,7 +106,9 @@ async def run(ctx: JobContext) -> ReplayReport:
 def _kept_for_the_seal(ctx: JobContext, analysis: AnalysisReport) -> float:
     """The share of the budget that the race leaves: enough for the sealed cases, at most half."""
     total = ctx.run.policy.budget.replay_calls
-    return min(SEALED_ARMS * _sealed_cases(ctx, analysis), total // 2) / total
+    sealed = _sealed_cases(ctx, analysis)
+    probes = PROBED_ARMS * min(sealed, ctx.run.policy.gate.injection_probes)
+    return min(SEALED_ARMS * sealed + probes, total // 2) / total
 
 
 def _sealed_cases(ctx: JobContext, analysis: AnalysisReport) -> int:
@@ -156,8 +161,10 @@ async def _prove(
         return proved_already(GateInput(so_far, candidate.id, policy, ctx.cycle, window), counted)
 
     arms, rows = await prove(runner, ctx.run.baseline, candidate, cases, enough)
+    most = min(len(cases), ctx.run.policy.gate.injection_probes) if answers_are_told(rows) else 0
+    tried = await probed(runner, ctx.run.baseline, candidate, cases, most) if most else []
     report = await _report(ctx, runner, purse, arms=arms, rows=rows, candidate=candidate)
-    return report.model_copy(update=planned)
+    return report.model_copy(update={**planned, "probes": tried, "probes_planned": most})
 
 
 async def _report(

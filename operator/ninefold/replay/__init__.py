@@ -10,6 +10,7 @@ from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.endpoint import Endpoint
 from ninefold.replay.limiter import Limiter
 from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request, Usage
+from ninefold.replay.probes import answers_are_told, probed
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
 from ninefold.replay.till import Cache, Till
@@ -34,9 +35,11 @@ __all__ = [
     "Till",
     "Tournament",
     "Usage",
+    "answers_are_told",
     "in_order",
     "null_edit",
     "plan_of",
+    "probed",
     "prove",
     "race",
     "survivors",

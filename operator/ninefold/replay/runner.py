@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.api.artifacts import Case, Outcome, ReplayRow, VersionContent, canonical
-from ninefold.replay.buyer import Buyer
+from ninefold.replay.buyer import Buyer, Grading
 from ninefold.replay.cases import unit_hash
 from ninefold.replay.mode import Request
 from ninefold.replay.watch import ReplayFailure
@@ -39,6 +39,8 @@ class Runner:
     seed: int
     concurrency: int
     progress: Callable[[int], None]
+    grade: Grading | None = None
+    """Instead of the buyer's own."""
     prompt_tokens: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
 
@@ -83,7 +85,7 @@ class Runner:
             request = self._request(case, arm)
             key = canonical(request.components)
             if key not in asked:
-                asked[key] = await self.buyer.outcome(request, arm=arm.id)
+                asked[key] = await self.buyer.outcome(request, self.grade, arm=arm.id)
             outcomes[arm.id] = asked[key]
         return ReplayRow(case_id=case.case_id, cluster=case.cluster, intent=case.intent, outcomes=outcomes)
 

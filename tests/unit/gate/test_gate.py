@@ -47,6 +47,7 @@ def test_a_candidate_that_is_proved_better_passes_with_a_verdict_a_check_and_the
         "NoRegression",
         "WithinBudget",
         "DiversityKept",
+        "SafetyKept",
         "JudgeTrusted",
         "ReplayPassed",
     ]
