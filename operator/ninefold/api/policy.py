@@ -17,6 +17,7 @@ from ninefold.api.base import (
     sentence,
 )
 from ninefold.api.edits import EditKind
+from ninefold.api.engine import AnalysisEngine
 from ninefold.api.spending import Price, Usd
 
 
@@ -68,6 +69,9 @@ class Analysis(Model):
         le=64,
         description="Pods that read the traces, each its share of the window. 1: the pod that analyses reads them.",
     )
+    engine: AnalysisEngine | None = Field(
+        None, description="Where the analysis is computed. Absent: in the Job's pod, within its limits."
+    )
 
 
 class Reflection(Model):
@@ -80,8 +84,27 @@ class Reflection(Model):
     price: Price | None = Field(None, description="What its tokens cost; needed where the budget limits money.")
 
 
+class Search(Model):
+    """A search over whole prompts by GEPA (arXiv 2507.19457), for when targeted edits have nothing left to add."""
+
+    max_calls: int = Field(
+        1000, ge=50, le=1_000_000, description="Calls of the replay endpoint that one search may make; of the budget."
+    )
+
+
 class Proposals(Model):
     """What may be proposed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.search) || has(self.reflection)",
+                    "message": "search needs a model that writes: name one in proposals.reflection, or drop search",
+                }
+            ]
+        }
+    )
 
     max_candidates: int = Field(4, ge=1, le=16, description="Candidates that replay may race.")
     kinds: Annotated[
@@ -91,6 +114,9 @@ class Proposals(Model):
         description="Kinds of edits that may be proposed. Example costs tokens in every case and must be asked for.",
     )
     reflection: Reflection | None = Field(None, description="A model that writes further edits.")
+    search: Search | None = Field(
+        None, description="A search that runs when no proposer has anything to add. Absent: none."
+    )
 
 
 class PolicyReplay(Model):

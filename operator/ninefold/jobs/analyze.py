@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from ninefold.analysis import Analysis, Intents, analyze_parts
+from ninefold.analysis import Analysis, Embedded, EngineError, Home, Intents, analyze_parts
 from ninefold.api.artifacts import AnalysisReport, CaseRef, CaseSet, RunInputs
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.keeping import Parts, parts_in
@@ -29,9 +29,11 @@ async def run(ctx: JobContext) -> AnalysisReport:
     try:
         backend = open_backend(ctx.run.backend, ctx.traces())
         # In a thread, so that the pod can be told to stop while the engine works.
-        done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept)
+        done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept, home=_home(ctx))
     except TracesProblem as problem:
         raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
+    except EngineError as error:
+        raise JobFailure("OutOfMemory" if error.memory else "EngineFailed", str(error), permanent=False) from None
     cases = [await _store(ctx, done.selection), await _store(ctx, done.sealed)]
     report = done.report.model_copy(update={"cases": cases})
     log.info("analysed", extra={"traces": report.traces, "analysed": report.analysed, "patterns": len(report.patterns)})
@@ -39,9 +41,17 @@ async def run(ctx: JobContext) -> AnalysisReport:
 
 
 def analyze_window(
-    backend: Private, inputs: RunInputs, kept: Parts, progress: Progress = lambda what, done, of: None
+    backend: Private,
+    inputs: RunInputs,
+    kept: Parts,
+    progress: Progress = lambda what, done, of: None,
+    *,
+    home: Home = Embedded,
 ) -> Analysis:
-    """The analysis of a window, of which only what is new is read. TracesProblem for what the user must mend."""
+    """The analysis of a window, of which only what is new is read, on the engine that `home` opens.
+
+    TracesProblem for what the user must mend, EngineError for what the engine cannot do.
+    """
     for _ in range(TRIES):
         reading = read_window(backend, inputs, kept, progress=progress)
         check_tally(reading.tally, inputs)
@@ -51,7 +61,7 @@ def analyze_window(
             log.warning("the part of the slice %s was lost: it is read again", lost)
             continue
         progress("analysis", 0, 1)
-        done = analyze_parts(parts, inputs, _intents(kept))
+        done = analyze_parts(parts, inputs, _intents(kept), home)
         if done.intents.names:
             kept.put_note(INTENTS, done.intents.to_bytes())
         return done
@@ -61,6 +71,18 @@ def analyze_window(
         "more memory, or make spec.traces.window of the policy shorter",
         permanent=False,
     )
+
+
+def _home(ctx: JobContext) -> Home:
+    """Where the analysis is computed, as the policy says."""
+    engine = ctx.run.policy.analysis.engine
+    if engine is None:
+        return Embedded
+    from ninefold.analysis.server import Server  # noqa: PLC0415 - its client is loaded where it is used
+
+    server = engine.clickhouse
+    password = ctx.engine_password.get_secret_value() if ctx.engine_password is not None else ""
+    return lambda: Server(server.url, server.username, password)
 
 
 def _intents(kept: Parts) -> Intents | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ninefold.api.artifacts import JobError
+from ninefold.api.engine import ENGINE_PASSWORD
 from ninefold.api.spending import Spending
 from ninefold.api.tracebackend import LOGIN_PREFIX
 from ninefold.store import StoreError
@@ -85,6 +86,7 @@ def secrets_of(environment: Mapping[str, str]) -> frozenset[str]:
         "NINEFOLD_SANDBOX_API_KEY",
         "NINEFOLD_REFLECTION_API_KEY",
         "NINEFOLD_JUDGE_API_KEY",
+        ENGINE_PASSWORD,
         "NINEFOLD_LANGFUSE_PUBLIC_KEY",
         "NINEFOLD_LANGFUSE_SECRET_KEY",
     )

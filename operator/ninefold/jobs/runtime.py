@@ -27,6 +27,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from ninefold import logs
 from ninefold.api.artifacts import Artifact, RunInputs, canonical
 from ninefold.api.base import Model
+from ninefold.api.engine import ENGINE_PASSWORD
 from ninefold.api.run import ArtifactRef
 from ninefold.api.spending import Booked
 from ninefold.jobs.failures import JobFailure, as_failure, secrets_of
@@ -71,6 +72,8 @@ class JobContext:
     reflection_api_key: SecretStr | None = None
     judge_api_key: SecretStr | None = None
     """Of the judge of this bucket."""
+    engine_password: SecretStr | None = None
+    """Of the server that the analysis is computed on."""
 
     @property
     def run(self) -> RunInputs:
@@ -145,6 +148,7 @@ def read_context(
         sandbox_api_key=_secret(environment, "NINEFOLD_SANDBOX_API_KEY"),
         reflection_api_key=_secret(environment, "NINEFOLD_REFLECTION_API_KEY"),
         judge_api_key=_secret(environment, "NINEFOLD_JUDGE_API_KEY"),
+        engine_password=_secret(environment, ENGINE_PASSWORD),
     )
 
 

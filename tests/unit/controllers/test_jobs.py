@@ -199,6 +199,16 @@ async def test_secrets_and_traces_go_only_to_the_stages_that_need_them():
     }
 
 
+async def test_the_password_of_the_engine_goes_to_the_analysis_alone():
+    ref = {"name": "clickhouse", "key": "password"}
+    engine = {"clickhouse": {"url": "http://clickhouse:8123", "passwordSecretRef": ref}}
+    world = a_world(**a_policy_object(analysis={"engine": engine})["spec"])
+    await world.settle()
+    given = {job["metadata"]["labels"]["ninefold.dev/job-stage"]: secrets_of(job) for job in world.cluster.all("Job")}
+    assert given["analyze"] == {"NINEFOLD_ENGINE_PASSWORD": ref}
+    assert not any(given[stage] for stage in given if stage != "analyze")
+
+
 async def test_each_stage_is_given_the_artifacts_that_it_needs_and_only_the_sealed_one_the_candidate():
     jobs = await stages()
     upstream = {
