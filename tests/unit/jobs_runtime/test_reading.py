@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from langfuse_clients import HOST, Wire, a_trace
 from light_parts import LightPart, steps_of
 from trace_builders import START, a_record, attributes, request, run_inputs, wire_span, write_lines
 
@@ -22,6 +24,7 @@ from ninefold.traces import Window, collect, open_backend
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otlp import OtlpFiles
 from ninefold.traces.private import Private
+from standins.langfuse import Answer, Request, StandIn, ingest
 
 DAY, HOUR = 86_400.0, 3600.0
 FIRST = START / 1e9 // DAY * DAY - START / 1e9
@@ -379,3 +382,31 @@ def test_a_late_trace_corrects_its_hour_within_the_lateness_and_is_counted() -> 
 def test_what_a_slice_sees_of_its_neighbours_is_no_loss() -> None:
     server, kept = Server(*(n / 2 for n in range(20))), MemoryParts()
     assert "outside_window" not in of_server(server, kept, 0, 10).tally.losses
+
+
+def test_langfuse_is_asked_for_new_hours_only_and_once_for_scores() -> None:
+    project = ingest(a_trace(n * 30) for n in range(40))  # one each half hour, from the START on
+    asked: list[str] = []
+
+    class Noting(StandIn):
+        def answer(self, request: Request) -> Answer:
+            asked.append(request.target)
+            return super().answer(request)
+
+    wire, kept = Wire(Noting(project)), MemoryParts()
+    keys = {side: {"name": "langfuse", "key": "k"} for side in ("publicKeySecretRef", "secretKeySecretRef")}
+
+    def cycle(start: float, end: float) -> Reading:
+        given = run_inputs(traces={"lateness": "1h", "window": "24h"}).wire()
+        given |= {"backend": {"langfuse": {"host": HOST, **keys}}}
+        inputs = RunInputs.model_validate(given | {"windowStart": _moment(start), "windowEnd": _moment(end)})
+        asked.clear()
+        return read_window(Private(wire.backend(), inputs.backend.privacy, {}), inputs, kept)
+
+    assert cycle(0, 12).traces == 24
+    found = cycle(1, 15)
+    reads = [parse_qs(urlsplit(one).query) for one in asked if "/v2/observations" in one and "core%2C" in one]
+    since = min(query["fromStartTime"][0] for query in reads)
+    assert since == _moment(10).replace("Z", ".000Z")  # 11 was not settled at 12, and one hour of overlap
+    assert (found.read, found.traces) == (4, 28)
+    assert sum("/v3/scores" in one for one in asked) == 1
