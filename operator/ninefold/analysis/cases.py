@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ninefold.analysis.judged import BUCKETS, number
 from ninefold.analysis.messages import Messages, first_history
-from ninefold.api.artifacts import Case, CaseSet
+from ninefold.api.artifacts import Case, CaseSet, RecordedCall
 from ninefold.traces import StepTable
 
 OPENINGS = pa.schema(
@@ -28,14 +28,23 @@ OPENINGS = pa.schema(
         ("rank", pa.uint64()),  # hash that decides within a stratum
         ("metadata", pa.string()),  # JSON
         ("input", pa.string()),  # JSON
+        ("started", pa.int64()),  # seconds since 1970
+        ("recorded", pa.string()),  # JSON: its tool calls, where replay needs them
     ]
 )
 Stratum = tuple[str | None, bool]
 _RANK = b"cases"
 
 
-def openings(table: StepTable, rows: pa.Table, limit: int) -> pa.Table:
-    """Of the held-out rows (columns as `judged.ROWS`) with an input, the first `limit` of each stratum."""
+MAX_RECORDED = 64 * 2**10
+"""Characters of tool calls that a case may bring; calls beyond it are left out whole, and so unknown to replay."""
+
+
+def openings(table: StepTable, rows: pa.Table, limit: int, *, recorded: bool = False) -> pa.Table:
+    """Of the held-out rows (columns as `judged.ROWS`) with an input, the first `limit` of each stratum.
+
+    `recorded`: with their tool calls, for a replay that runs the agent's loop on them.
+    """
     held = rows.filter(pc.and_(pc.not_equal(rows["bucket"], BUCKETS.index("analysis")), rows["runnable"]))
     ranks = pa.array([number(t, _RANK) for t in held["trace_id"].to_pylist()], pa.uint64())
     kept = first_of_strata(held.select(["trace_id", "bucket", "intent", "solved"]).append_column("rank", ranks), limit)
@@ -45,8 +54,36 @@ def openings(table: StepTable, rows: pa.Table, limit: int) -> pa.Table:
     own = table.steps.filter(pc.is_in(table.steps["trace_id"], value_set=kept["trace_id"]))
     first, messages = first_history(own), Messages(table.messages)
     inputs = [json.dumps(messages.opening(first.get(t)), ensure_ascii=False) for t in ids]
+    calls = _recorded(own) if recorded else {}
+    started = table.traces["start_ts"].take(place).cast(pa.timestamp("s", "UTC"), safe=False).cast(pa.int64())
     made = kept.append_column("metadata", metadata).append_column("input", pa.array(inputs, pa.string()))
-    return made.cast(OPENINGS)
+    made = made.append_column("started", started)
+    told = [json.dumps(calls.get(t, []), ensure_ascii=False) for t in ids]
+    return made.append_column("recorded", pa.array(told, pa.string())).cast(OPENINGS)
+
+
+def _recorded(steps: pa.Table) -> dict[str, list[dict[str, Any]]]:
+    """Tool calls by trace, in order: as `api.artifacts.RecordedCall`."""
+    tools = steps.filter(pc.equal(steps["kind"], "tool")).sort_by(
+        [("trace_id", "ascending"), ("step_idx", "ascending")]
+    )
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    room: defaultdict[str, int] = defaultdict(lambda: MAX_RECORDED)
+    columns = ["trace_id", "tool_name", "name", "tool_args", "tool_result", "status"]
+    for step in tools.select(columns).to_pylist():
+        if step["tool_result"] is None:
+            continue
+        call = RecordedCall(
+            tool=step["tool_name"] or step["name"] or "tool",
+            arguments=step["tool_args"] or "",
+            result=step["tool_result"],
+            error=step["status"] == "error",
+        )
+        size = len(call.arguments) + len(call.result)
+        if size <= room[step["trace_id"]]:
+            room[step["trace_id"]] -= size
+            found[step["trace_id"]].append(call.wire())
+    return found
 
 
 def first_of_strata(rows: pa.Table, limit: int) -> pa.Table:
@@ -102,4 +139,6 @@ def _case(row: dict[str, Any], cluster: str) -> Case:
         input=json.loads(row["input"]),
         metadata=json.loads(row["metadata"]),
         succeeded=row["solved"],
+        started=row["started"],
+        recorded=[RecordedCall.model_validate(call) for call in json.loads(row["recorded"] or "[]")],
     )

@@ -25,7 +25,7 @@ from ninefold.traces.table import Seen
 
 MAX_PART = 64 * 2**20
 """Bytes of one part: what the store takes."""
-_MAGIC = b"ninefold part 2\n"
+_MAGIC = b"ninefold part 3\n"
 _SEEN = ("agents", "environments", "scores", "metadata_keys")
 _AGAIN = "read the slice of traces again"
 
@@ -74,7 +74,7 @@ class Part:
         own = rows.filter(pc.equal(rows["bucket"], BUCKETS.index("analysis")))
         with Embedded() as engine:
             coded = code(engine, table, whole(own["trace_id"]), whole(own["task"]))
-        openings = cases.openings(table, rows, inputs.policy.replay.max_cases)
+        openings = cases.openings(table, rows, inputs.policy.replay.max_cases, recorded=runs_the_loop(inputs))
         return cls(settings(inputs), rows, coded, sample.sample(table, own), openings, _counts(table))
 
     def to_bytes(self) -> bytes:
@@ -162,7 +162,12 @@ class Part:
 def settings(inputs: RunInputs) -> str:
     """A name for all that a part depends on beside its traces: parts of different ones cannot be put together."""
     said = [inputs.agent.traces.wire(), inputs.agent.success.wire(), inputs.policy.analysis.intent_key]
-    return sha256(canonical([*said, inputs.policy.replay.max_cases]))[:16]
+    return sha256(canonical([*said, inputs.policy.replay.max_cases, runs_the_loop(inputs)]))[:16]
+
+
+def runs_the_loop(inputs: RunInputs) -> bool:
+    """Whether replay runs the agent's loop itself, and needs what its tools have answered."""
+    return inputs.agent.replay is not None and inputs.agent.replay.trajectory is not None
 
 
 def _counts(table: StepTable) -> Counts:

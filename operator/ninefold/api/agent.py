@@ -1,6 +1,6 @@
 """Agent: the prompts that Git owns, how success is judged, how a case is run again, and where versions go."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -19,6 +19,7 @@ from ninefold.api.base import (
     ShortText,
     Url,
     VersionName,
+    sentence,
 )
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
 from ninefold.api.graders import Judges, Rule
@@ -26,10 +27,24 @@ from ninefold.api.prompts import Delivered, LangfusePrompt
 from ninefold.api.spending import Price
 
 
+class ModelParameters(Model):
+    """How the model is asked."""
+
+    temperature: float | None = Field(None, ge=0, le=2, description="Sampling temperature.")
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="Nucleus of the sampling.")
+    max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Tokens of one answer, at most.")
+
+
 class AgentModel(Model):
     """The model behind the agent. A change of its name makes earlier proofs stale."""
 
     name: ShortText = Field(description="Name of the model, as the endpoint knows it.")
+    endpoint: Url | None = Field(
+        None,
+        description="Base URL of an OpenAI-compatible API, up to /v1; only asked where replay runs the agent's loop.",
+    )
+    api_key_secret_ref: SecretKeyRef | None = Field(None, description="The API key of that endpoint.")
+    parameters: ModelParameters = Field(default_factory=ModelParameters, description="How the model is asked.")
     context_window: int | None = Field(
         None, ge=256, le=10_000_000, description="Tokens that fit. A rendered prompt above it is refused."
     )
@@ -110,10 +125,66 @@ class ReplayEndpoint(Model):
     timeout: Duration = Field("60s", description="Longest time that one case may take.")
 
 
+class AgentTool(Model):
+    """A tool that the agent's model may call."""
+
+    name: Annotated[
+        str,
+        Field(
+            max_length=64,
+            pattern=r"^[a-zA-Z0-9_-]{1,64}$",
+            json_schema_extra=sentence("write the tool's name as the model knows it: letters, digits, '_' and '-'"),
+        ),
+    ] = Field(description="Its name, as in the traces.")
+    description: Annotated[str, Field(max_length=8192)] | None = Field(
+        None, description="What the model is told about it; a component tool.<name> goes before it."
+    )
+    parameters: Annotated[
+        dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+    ] = Field(default_factory=dict, description="JSON Schema of its arguments.")
+
+
+class ReplaySandbox(Model):
+    """Runs tools that may be run again: POST {tool, arguments, case_id, metadata, seed}.
+
+    It answers {output, status}.
+    """
+
+    url: Url = Field(description="URL that a call is posted to.")
+    api_key_secret_ref: SecretKeyRef | None = Field(None, description="Sent as a bearer token.")
+    timeout: Duration = Field("60s", description="Longest time that one call may take.")
+    tools: Annotated[
+        list[ShortText], Field(min_length=1, max_length=128, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = Field(description="The tools that it runs; all others are answered from recordings.")
+
+
+class ReplayTrajectory(Model):
+    """Ninefold runs the agent's loop: its model, its tools, and the results that were recorded."""
+
+    max_steps: int = Field(20, ge=1, le=200, description="Calls of the model in one case; more is a failure.")
+    timeout: Duration = Field("120s", description="Longest time that one answer of the model may take.")
+    sandbox: ReplaySandbox | None = Field(None, description="Runs some tools instead of recordings.")
+
+
 class AgentReplay(Model):
     """How a case of the past is run again under other prompts."""
 
-    endpoint: ReplayEndpoint = Field(description="The agent's staging endpoint.")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.endpoint) != has(self.trajectory)",
+                    "message": "name one way to replay: endpoint, where the agent runs a case itself, or trajectory, "
+                    "where its loop is run on recorded tool results",
+                }
+            ]
+        }
+    )
+
+    endpoint: ReplayEndpoint | None = Field(None, description="The agent's staging endpoint.")
+    trajectory: ReplayTrajectory | None = Field(
+        None, description="Without a staging endpoint: the agent's loop, run on recorded tool results."
+    )
 
 
 class Delivery(Model):
@@ -159,6 +230,11 @@ class AgentSpec(Model):
                     "drop edits[].when, or set delivery.mode to Client",
                 },
                 {
+                    "rule": "!has(self.replay) || !has(self.replay.trajectory) || has(self.model.endpoint)",
+                    "message": "replay.trajectory asks the agent's model: name its OpenAI-compatible API in "
+                    "spec.model.endpoint",
+                },
+                {
                     "rule": "!has(self.edits) || self.edits.all(e, self.components.exists(c, c.name == e.component)"
                     " || e.component.startsWith('context.') || e.component.startsWith('fallback.'))",
                     "message": "an edit of system or tool.<name> needs a component of that name in spec.components",
@@ -185,6 +261,13 @@ class AgentSpec(Model):
     edits: Annotated[list[Edit], Field(max_length=MAX_EDITS)] = Field(
         default_factory=list, description="Edits that Git has taken in, in order; part of the baseline."
     )
+    tools: Annotated[
+        list[AgentTool],
+        Field(
+            max_length=128,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(default_factory=list, description="The tools that its model may call; needed by replay.trajectory.")
     traces: AgentTraces = Field(description="Which traces are this agent's.")
     success: Success = Field(description="How an outcome is judged.")
     replay: AgentReplay | None = Field(None, description="How a case is run again. Absent: policies can only analyse.")

@@ -121,7 +121,13 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
             keys["NINEFOLD_REPLAY_API_KEY"] = agent.replay.endpoint.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
     if stage.startswith("replay-") and agent.replay is not None:
-        keys = {"NINEFOLD_REPLAY_API_KEY": agent.replay.endpoint.api_key_secret_ref}
+        keys: dict[str, SecretKeyRef | None] = {}
+        if (endpoint := agent.replay.endpoint) is not None:
+            keys["NINEFOLD_REPLAY_API_KEY"] = endpoint.api_key_secret_ref
+        if (trajectory := agent.replay.trajectory) is not None:
+            keys["NINEFOLD_MODEL_API_KEY"] = agent.model.api_key_secret_ref
+            if trajectory.sandbox is not None:
+                keys["NINEFOLD_SANDBOX_API_KEY"] = trajectory.sandbox.api_key_secret_ref
         if judge := _judge(agent.success, stage):
             keys["NINEFOLD_JUDGE_API_KEY"] = judge.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}

@@ -18,16 +18,15 @@ from ninefold.api.artifacts import (
     ReplayRow,
     is_composed,
 )
-from ninefold.api.base import parse_duration
 from ninefold.api.spending import Spending
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.grading import Grading, open_grading
+from ninefold.jobs.modes import coverage, open_mode
 from ninefold.jobs.purses import in_money, open_purse, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import (
     Buyer,
-    Endpoint,
     Limiter,
     ReplayFailure,
     Runner,
@@ -74,15 +73,8 @@ async def run(ctx: JobContext) -> ReplayReport:
         in_money=in_money(ctx.run.policy.budget),
     )
     cases = await _cases(ctx, analysis)
-    endpoint = Endpoint(
-        replay.endpoint.url,
-        ctx.replay_api_key,
-        parse_duration(replay.endpoint.timeout).total_seconds(),
-        model=ctx.run.agent.model.name,
-        connections=policy.concurrency,
-    )
-    async with endpoint, open_grading(ctx, cases, purse) as grading:
-        buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
+    async with open_mode(ctx, cases) as mode, open_grading(ctx, cases, purse) as grading:
+        buyer = Buyer(mode, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
         runner = Runner(
             buyer,
             by_metadata=ctx.run.agent.delivery.mode == "Client",
@@ -192,6 +184,7 @@ async def _report(
         calls_cached=runner.buyer.counts["cached"],
         stopped=f"{runner.stopped}; spent: {spent}" if runner.stopped else None,
         spending=spent,
+        coverage=coverage(rows),
     )
 
 

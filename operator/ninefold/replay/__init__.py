@@ -9,12 +9,14 @@ from ninefold.replay.cases import in_order
 from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.endpoint import Endpoint
 from ninefold.replay.limiter import Limiter
-from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request, Usage
+from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request, Usage, Walker
 from ninefold.replay.probes import answers_are_told, probed
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
+from ninefold.replay.sandbox import Sandbox
 from ninefold.replay.till import Cache, Till
 from ninefold.replay.tournament import Selection, Tournament, plan_of, prove
+from ninefold.replay.trajectory import Trajectory
 from ninefold.replay.watch import ReplayFailure
 
 __all__ = [
@@ -31,10 +33,13 @@ __all__ = [
     "Replayer",
     "Request",
     "Runner",
+    "Sandbox",
     "Selection",
     "Till",
     "Tournament",
+    "Trajectory",
     "Usage",
+    "Walker",
     "answers_are_told",
     "in_order",
     "null_edit",

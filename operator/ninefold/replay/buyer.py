@@ -15,7 +15,7 @@ from ninefold.api.artifacts import Outcome
 from ninefold.graders import Given, Grade, Graders, question_of
 from ninefold.replay.mode import Answer, Ask, Bought, PassingError, RejectedError, Replayer, Request, Usage, Walker
 from ninefold.replay.till import Till
-from ninefold.replay.watch import Watch
+from ninefold.replay.watch import ENDPOINT, MODEL, Watch
 from ninefold.spending import What
 from ninefold.versions import estimate_tokens
 
@@ -50,7 +50,7 @@ class Buyer:
         self._grade = grade or self.by_rule
         self._till = till
         self._scope = scope
-        self._watch = Watch(mode.name)
+        self._watch = Watch(mode.name, MODEL if isinstance(mode, Walker) else ENDPOINT)
 
     @property
     def counts(self) -> Counter[str]:
@@ -131,8 +131,8 @@ class Buyer:
 
     async def _graded(self, request: Request, answer: Answer, grade: Grading) -> tuple[Answer, bool]:
         """The answer with its grade, and whether it may be kept."""
-        if answer.missing is not None:
-            return answer, True
+        if answer.missing is not None or answer.grade is not None:
+            return answer, True  # the mode knows
         found = await grade(request, answer)
         # Without its text it could never be judged again: what a judge failed to say is a failure, and not kept.
         return answer.model_copy(update={"grade": found}), found.success is not None or found.by != "judge"

@@ -7,8 +7,6 @@ of an error only the status and a code of a few plain characters are passed on.
 import asyncio
 import json
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from math import ceil
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.spending import MICROS
-from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request, Usage
+from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request, Usage, seconds_of
 from ninefold.replay.sketch import sketch
 
 MAX_ANSWER_BYTES = 16 * 2**20
@@ -132,7 +130,9 @@ class Endpoint:
             raise RejectedError(f"unreadable answer ({type(error).__name__})") from None
         if response.status_code in _PASSING:
             limited = response.status_code == _LIMITED
-            raise PassingError(f"HTTP {response.status_code}", _retry_after(response), limited=limited)
+            raise PassingError(
+                f"HTTP {response.status_code}", seconds_of(response.headers.get("Retry-After", "")), limited=limited
+            )
         if not response.is_success:
             code = _error_code(data)
             raise RejectedError(f"HTTP {response.status_code}{' ' + code if code else ''}", response.status_code)
@@ -167,15 +167,3 @@ def _error_code(data: bytes) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, str) and _CODE.match(found) else None
-
-
-def _retry_after(response: httpx.Response) -> float:
-    """Seconds that Retry-After asks for, as a number or as a date (RFC 9110, 10.2.3); 0 when it says nothing."""
-    value = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d{1,9}", value):
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())

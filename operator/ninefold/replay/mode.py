@@ -7,8 +7,11 @@ of, so user data never reaches the store. What was said is there for as long as 
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -154,3 +157,15 @@ class Walker(Protocol):
     async def walk(self, request: Request, buy: Buy) -> Answer:
         """Run the case, with every call bought by `buy`. Raises PassingError or RejectedError."""
         ...
+
+
+def seconds_of(retry_after: str) -> float:
+    """Seconds that Retry-After asks for, as a number or as a date (RFC 9110, 10.2.3); 0 when it says nothing."""
+    value = retry_after.strip()
+    if re.fullmatch(r"\d{1,9}", value):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())

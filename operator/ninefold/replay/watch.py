@@ -6,6 +6,7 @@ every arm.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from ninefold.api.agent import Success
 
@@ -20,11 +21,14 @@ JUDGE_ADVICE = (
 )
 
 _BLAME = {
-    401: ("EndpointUnauthorized", "check spec.replay.endpoint.apiKeySecretRef of the Agent"),
-    403: ("EndpointUnauthorized", "check spec.replay.endpoint.apiKeySecretRef of the Agent, and what its key may do"),
-    404: ("EndpointNotFound", "check the path in spec.replay.endpoint.url of the Agent, and that it knows these cases"),
-    405: ("EndpointNotFound", "check that spec.replay.endpoint.url of the Agent takes POST"),
+    401: ("EndpointUnauthorized", "check {key} of the Agent"),
+    403: ("EndpointUnauthorized", "check {key} of the Agent, and what its key may do"),
+    404: ("EndpointNotFound", "check the path in {url} of the Agent, and that it knows these cases"),
+    405: ("EndpointNotFound", "check that {url} of the Agent takes POST"),
 }
+ENDPOINT = {"url": "spec.replay.endpoint.url", "key": "spec.replay.endpoint.apiKeySecretRef"}
+MODEL = {"url": "spec.model.endpoint", "key": "spec.model.apiKeySecretRef"}
+"""Where a user finds what the message blames: of the staging endpoint, or of the model behind the agent."""
 
 
 class ReplayFailure(Exception):
@@ -38,10 +42,10 @@ class ReplayFailure(Exception):
 
 
 class Watch:
-    """One replay's watch. `name` is the host of the endpoint, for the sentence."""
+    """One replay's watch. `name` is the host of the endpoint, and `fields` where it is named, for the sentence."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, fields: Mapping[str, str] = ENDPOINT) -> None:
+        self._name, self._fields = name, fields
         self._answered = False
         self._alike: dict[str, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
@@ -58,7 +62,7 @@ class Watch:
         self._silent.clear()
         if status in _BLAME:
             blame, advice = _BLAME[status]
-            self._blame(case_id, blame, f"answered HTTP {status}", advice)
+            self._blame(case_id, blame, f"answered HTTP {status}", advice.format(**self._fields))
 
     def unreadable(self, case_id: str, reason: str) -> None:
         """It answered, but not by the contract."""

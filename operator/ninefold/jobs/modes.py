@@ -1,0 +1,63 @@
+"""The replay mode that the Agent names, opened; and what the modes that run the loop could answer."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from ninefold.api.artifacts import Case, Coverage, ReplayRow
+from ninefold.api.base import parse_duration
+from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.runtime import JobContext
+from ninefold.llm import Completions
+from ninefold.replay import Endpoint, Replayer, Sandbox, Trajectory, Walker
+
+
+@asynccontextmanager
+async def open_mode(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[Replayer | Walker]:
+    """The Agent's staging endpoint, or its loop on the recordings of these cases. Raises JobFailure."""
+    agent, replay = ctx.run.agent, ctx.run.agent.replay
+    async with AsyncExitStack() as stack:
+        if replay is not None and replay.endpoint is not None:
+            yield await stack.enter_async_context(
+                Endpoint(
+                    replay.endpoint.url,
+                    ctx.replay_api_key,
+                    parse_duration(replay.endpoint.timeout).total_seconds(),
+                    model=agent.model.name,
+                    connections=ctx.run.policy.replay.concurrency,
+                )
+            )
+            return
+        if replay is None or replay.trajectory is None or agent.model.endpoint is None:
+            told = "the Agent has no spec.replay: name its staging endpoint, or replay.trajectory with a model endpoint"
+            raise JobFailure("ReplayNotConfigured", told, permanent=True)
+        if not agent.success.rules and agent.success.judges is None:
+            told = (
+                "replay.trajectory returns no recorded score, and nothing else says what a success is: write "
+                "spec.success.rules or spec.success.judges of the Agent"
+            )
+            raise JobFailure("NothingGraded", told, permanent=True)
+        loop = replay.trajectory
+        timeout = parse_duration(loop.timeout).total_seconds()
+        model = await stack.enter_async_context(Completions(agent.model, ctx.model_api_key, timeout))
+        sandbox = Sandbox(loop.sandbox, ctx.sandbox_api_key) if loop.sandbox is not None else None
+        if sandbox is not None:
+            await stack.enter_async_context(sandbox)
+        yield Trajectory(model, agent.tools, cases, max_steps=loop.max_steps, sandbox=sandbox)
+
+
+def coverage(rows: Sequence[ReplayRow]) -> dict[str, Coverage]:
+    """By arm, over the rows in which it asked for a tool; empty where the agent runs its own loop."""
+    by_arm: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        for arm, outcome in row.outcomes.items():
+            by_arm.setdefault(arm, []).append((outcome.tool_calls, outcome.tool_answers))
+    return {
+        arm: Coverage(
+            cases=len(pairs),
+            unknown=sum(answers < calls for calls, answers in pairs),
+            tool_calls=sum(calls for calls, _ in pairs),
+            tool_answers=sum(answers for _, answers in pairs),
+        )
+        for arm, pairs in by_arm.items()
+        if any(calls for calls, _ in pairs)
+    }
