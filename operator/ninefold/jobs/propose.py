@@ -1,4 +1,7 @@
-"""`propose`: the report of `analyze` -> candidates. It is given the report alone and cannot see held-out cases."""
+"""`propose`: the report of `analyze` -> candidates. Proposers are given the report alone and see no held-out case.
+
+But for a search, which the policy must ask for: see `ninefold.jobs.searching`.
+"""
 
 import logging
 from contextlib import AsyncExitStack
@@ -6,8 +9,9 @@ from contextlib import AsyncExitStack
 from ninefold.api.artifacts import AnalysisReport, ProposalSet
 from ninefold.jobs.purses import open_purse, priced, spending
 from ninefold.jobs.runtime import JobContext
+from ninefold.jobs.searching import due, open_search
 from ninefold.llm import Chat
-from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, propose
+from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, joined, propose
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +28,7 @@ async def run(ctx: JobContext) -> ProposalSet:
         from_git=inputs.agent.edits,
     )
     proposers: list[Proposer] = deterministic()
-    purse = None
+    purse, chat = None, None
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
             purse = await open_purse(ctx, "propose")
@@ -40,6 +44,10 @@ async def run(ctx: JobContext) -> ProposalSet:
             )
             proposers.append(Reflect(await stack.enter_async_context(chat)))
         proposals = await propose(evidence, proposers, settings.kinds, settings.max_candidates)
+        if chat is not None and purse is not None and due(ctx, proposals):
+            search = await stack.enter_async_context(open_search(ctx, evidence.report, chat, purse))
+            found = await propose(evidence, [search], settings.kinds, settings.max_candidates)
+            proposals = joined(proposals, found, settings.max_candidates)
     if purse is not None:
         proposals = proposals.model_copy(update={"spending": await spending(purse)})
     log.info("proposed", extra={"candidates": len(proposals.candidates), "refused": len(proposals.refused)})

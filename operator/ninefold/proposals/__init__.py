@@ -7,7 +7,7 @@ from ninefold.proposals.choose_tool import ChooseTool
 from ninefold.proposals.facts import InjectFacts
 from ninefold.proposals.fall_back import FallBack
 from ninefold.proposals.lookup import LookBeforeActing
-from ninefold.proposals.loop import propose
+from ninefold.proposals.loop import joined, propose
 from ninefold.proposals.protocol import Evidence, Proposal, Proposer, receipt_for
 from ninefold.proposals.prune import Prune
 from ninefold.proposals.reflection import Reflect
@@ -28,6 +28,7 @@ __all__ = [
     "ShowExample",
     "StopRepeating",
     "deterministic",
+    "joined",
     "propose",
     "receipt_for",
 ]

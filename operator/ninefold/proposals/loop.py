@@ -10,6 +10,17 @@ from ninefold.proposals.protocol import Evidence, Proposer
 KEPT_SENTENCES = 50
 
 
+def joined(first: ProposalSet, second: ProposalSet, limit: int) -> ProposalSet:
+    """The candidates of two rounds of one stage; the later ones first, for they came when the others had nothing."""
+    return first.model_copy(
+        update={
+            "candidates": [*second.candidates, *first.candidates][:limit],
+            "refused": list(dict.fromkeys([*first.refused, *second.refused]))[:KEPT_SENTENCES],
+            "reflection_tokens": max(first.reflection_tokens, second.reflection_tokens),
+        }
+    )
+
+
 async def propose(
     evidence: Evidence, proposers: Sequence[Proposer], kinds: Collection[EditKind], max_candidates: int
 ) -> ProposalSet:

@@ -5,17 +5,19 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from builders import a_content, a_fact, a_pattern, a_report
+from builders import a_content, a_fact, a_pattern, a_report, an_edit
 from model_standin import CountingBudget, CountingPurse, MemoryCache, model_standin, says
 from pydantic import SecretStr
 
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.artifacts import Candidate, ProposalSet, RunInputs
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.jobs.propose import run
 from ninefold.jobs.runtime import JobContext
+from ninefold.jobs.searching import due
+from ninefold.proposals import joined
 
 GAP = a_pattern(better="list rooms", better_example="LIST rooms", facts=[a_fact("room_id", city="rome")])
 REF = ArtifactRef(artifact="k", sha256="0" * 64, bytes=1)
@@ -49,6 +51,7 @@ def context(report, *, delivery="Client", **proposals: Any) -> JobContext:
                 "traces": {"backendRef": {"name": "b"}},
                 "success": {"score": "solved"},
                 "delivery": {"mode": delivery, "configMap": "prompts"},
+                "replay": {"endpoint": {"url": "http://agent.example/replay"}},
             }
         ),
         policy=OptimizationPolicySpec.model_validate({"agentRef": {"name": "hotel"}, "proposals": proposals}),
@@ -93,3 +96,24 @@ async def test_a_configured_model_is_asked_within_its_budget(limit):
     else:
         assert "everything" in [c.id for c in made.candidates] and made.reflection_tokens == 900
         assert standin.headers[0]["authorization"] == "Bearer k-1"
+
+
+def test_a_search_is_due_when_nobody_has_anything_to_add_and_the_policy_wants_one():
+    model = {"endpoint": "http://model.example/v1", "model": "m-1"}
+    wanted = context(a_report(GAP), reflection=model, search={"maxCalls": 100})
+    nothing, something = ProposalSet(), ProposalSet(candidates=[a_candidate(an_edit())])
+    less = ProposalSet(candidates=[a_candidate(removes=["0" * 10])])
+    assert [due(wanted, found) for found in (nothing, less, something)] == [True, True, False]
+    assert not due(context(a_report(GAP), reflection=model), nothing)
+
+
+def test_what_a_search_found_stands_before_what_only_takes_away():
+    first = ProposalSet(candidates=[a_candidate(removes=["0" * 10])], refused=["a"], reflection_tokens=5)
+    second = ProposalSet(candidates=[a_candidate(an_edit(), name="gepa")], refused=["a", "b"], reflection_tokens=9)
+    found = joined(first, second, 4)
+    assert [c.id for c in found.candidates] == ["gepa", "c"]
+    assert (found.refused, found.reflection_tokens) == (["a", "b"], 9)
+
+
+def a_candidate(*edits, name: str = "c", **rest: Any) -> Candidate:
+    return Candidate(id=name, edits=list(edits), summary="", predicted_gain=0.0, proposer=name, **rest)
