@@ -19,6 +19,7 @@ ROOMS = {
         "client",
         "delivery",
         "gate",
+        "graders",
         "jobs",
         "judges",
         "llm",
