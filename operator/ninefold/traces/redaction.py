@@ -33,8 +33,18 @@ def iban(text: str) -> bool:
 
 
 def phone(text: str) -> bool:
-    """Whether a candidate has as many digits as a number that can be dialled (ITU-T E.164: at most 15)."""
-    return 8 <= sum(c.isdecimal() for c in text) <= 15
+    """Whether a candidate can be dialled (ITU-T E.164: at most 15 digits), and is no figure that only looks like it.
+
+    `+1234567.89` is an amount, `+1 2 3 4` are several numbers, and ten digits that begin with 00 are a padded id: 00
+    dials abroad, and what it dials there has nine digits or more.
+    """
+    if text.isdecimal():
+        return 11 <= len(text) <= 17
+    if re.fullmatch(r"\+\d+\.\d{1,2}", text):
+        return False
+    number = text.partition("x")[0].removeprefix("00")  # without an extension
+    groups = re.findall(r"\d+", number)
+    return 8 <= sum(map(len, groups)) <= 15 and sum(len(group) == 1 for group in groups) < 3
 
 
 def address(text: str) -> bool:
@@ -67,8 +77,8 @@ RULES: dict[RedactionRule, tuple[re.Pattern[str], Check]] = {
         address,
     ),
     "Phone": (
-        re.compile(r"(?<![\w+])(?<!\d )(?:\+|00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){5,12}(?!\w)"
-                   r"|(?<![\w-])\(\d{3}\) ?\d{3}-\d{4}(?!\w)|(?<![\w-])\d{3}-\d{3}-\d{4}(?![\w-])"),
+        re.compile(r"(?<![\w+])(?<!\d )(?<!\d[.,])(?:\+|00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){5,12}(?!\w)"
+                   r"|(?<![\w.-])(?:1[.-])?(?:\(\d{3}\) ?\d{3}-|\d{3}-\d{3}-|\d{3}\.\d{3}\.)\d{4}(?:x\d{1,6})?(?![\w-])(?!\.\d)"),
         phone,
     ),
 }  # fmt: skip

@@ -28,6 +28,9 @@ def redacted(text: str, **privacy: Any) -> str:
     [
         ("write to jane.doe+x@mail.example.org.", "write to <mail>."),
         ("call +49 30 1234567 or (212) 555-0123", "call <phone> or <phone>"),
+        ("[(9, '00230569697'), (3, '+71(6)2898266914')]", "[(9, '<phone>'), (3, '<phone>')]"),
+        ("1-332-849-1908, 328.842.3792, 1-626-264-7659x1697", "<phone>, <phone>, <phone>"),
+        ("(230)338-3342x585 or 0049 30 1234567", "<phone> or <phone>"),
         ("card 4111 1111 1111 1111", "card <card>"),
         ("card 4111-1111-1111-1111", "card <card>"),
         ("to DE89 3704 0044 0532 0130 00 please", "to <iban> please"),
@@ -50,6 +53,9 @@ def test_what_identifies_somebody_is_taken_out(text: str, left: str) -> None:
         "version 1.2.3.400 of 12:30:45 on 2026-11-23 10:00:00",
         "WHERE id = 20240516 AND price < 1299.99",
         "0000 0000 0000 0000",
+        "[0.0012345678, 1.0098765432, 1,0012345678]",  # fractions
+        "balance +1234567.89, id 0012345678, moves +1 2 3 4 5 6 7 8",
+        "123-45-6789 and 20240516-123-4567 and 1.23.456.7890",
         "user@localhost sk-short",
     ],
 )
