@@ -17,6 +17,7 @@ from ninefold.api.base import (
     sentence,
 )
 from ninefold.api.edits import EditKind
+from ninefold.api.engine import AnalysisEngine
 from ninefold.api.spending import Price, Usd
 
 
@@ -67,6 +68,9 @@ class Analysis(Model):
         ge=1,
         le=64,
         description="Pods that read the traces, each its share of the window. 1: the pod that analyses reads them.",
+    )
+    engine: AnalysisEngine | None = Field(
+        None, description="Where the analysis is computed. Absent: in the Job's pod, within its limits."
     )
 
 

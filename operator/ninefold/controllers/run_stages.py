@@ -7,6 +7,7 @@ from ninefold.api import labels
 from ninefold.api.agent import Success
 from ninefold.api.artifacts import JobError
 from ninefold.api.base import SecretKeyRef
+from ninefold.api.engine import ENGINE_PASSWORD
 from ninefold.api.graders import Judge
 from ninefold.api.run import ArtifactRef, JobStage, StageStatus
 from ninefold.controllers.actions import Action, Create
@@ -109,14 +110,24 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
     assert s.inputs is not None and s.inputs.value is not None
     agent, policy = s.inputs.value.agent, s.inputs.value.policy
     if stage in _READERS:
-        return trace_secrets(s.inputs.value.backend)
+        named = trace_secrets(s.inputs.value.backend)
+        engine = policy.analysis.engine
+        if stage == "analyze" and engine is not None and engine.clickhouse.password_secret_ref is not None:
+            named[ENGINE_PASSWORD] = engine.clickhouse.password_secret_ref
+        return named
     if stage == "propose" and policy.proposals.reflection is not None:
         keys = {"NINEFOLD_REFLECTION_API_KEY": policy.proposals.reflection.api_key_secret_ref}
         if policy.proposals.search is not None and agent.replay is not None:
             keys["NINEFOLD_REPLAY_API_KEY"] = agent.replay.endpoint.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
     if stage.startswith("replay-") and agent.replay is not None:
-        keys = {"NINEFOLD_REPLAY_API_KEY": agent.replay.endpoint.api_key_secret_ref}
+        keys: dict[str, SecretKeyRef | None] = {}
+        if (endpoint := agent.replay.endpoint) is not None:
+            keys["NINEFOLD_REPLAY_API_KEY"] = endpoint.api_key_secret_ref
+        if (trajectory := agent.replay.trajectory) is not None:
+            keys["NINEFOLD_MODEL_API_KEY"] = agent.model.api_key_secret_ref
+            if trajectory.sandbox is not None:
+                keys["NINEFOLD_SANDBOX_API_KEY"] = trajectory.sandbox.api_key_secret_ref
         if judge := _judge(agent.success, stage):
             keys["NINEFOLD_JUDGE_API_KEY"] = judge.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
