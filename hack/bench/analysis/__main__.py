@@ -21,7 +21,7 @@ from bench.analysis.direct import add_sequences
 from bench.analysis.planted import SHARD, populate, read_plan, tables
 from bench.analysis.planted.causes import DEFAULT
 from bench.analysis.planted.score import Finding, score
-from ninefold.analysis.decisions import statements
+from ninefold.analysis.decisions import tables as counted
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import study
 from ninefold.analysis.embedded import Embedded
@@ -111,7 +111,9 @@ def _pandas(engine: Engine) -> float:
     table = counts.agg(["count", "sum"])
     seconds = time.perf_counter() - began
     assert isinstance(table, pd.DataFrame)
-    assert len(table) == engine.arrow(statements.STATES).num_rows, "pandas and the engine count differently"
+    assert len(table) == len(counted.states(engine, counted.intents(engine)).n), (
+        "pandas and the engine count differently"
+    )
     return round(seconds, 3)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.analysis.planted import populate, read_plan, tables
 from bench.analysis.planted.score import Finding, score
-from ninefold.analysis.decisions import statements
+from ninefold.analysis.decisions import tables as counted
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import Study, study
 from ninefold.analysis.decisions.values import credit
@@ -91,12 +91,12 @@ def test_states_count_only_steps_that_something_follows() -> None:
         coder = Coder(engine, "app.intent")
         coder.add(shard(500)[0])
         symbols = coder.codes.symbols
-        rows = engine.query(statements.STATES)
+        states = counted.states(engine, counted.intents(engine))
         steps = engine.query("SELECT sum(length(seq) - 1) AS n, countIf(seq[1] != 1) AS odd FROM coded")[0]
         answers = {i for i, s in enumerate(symbols) if s.action == "answer"}
-    assert sum(r["n"] for r in rows) == steps["n"]
+    assert int(states.n.sum()) == steps["n"]
     assert steps["odd"] == 0
-    assert not [r for r in rows if r["last"] in answers]
+    assert not answers & set(states.last.tolist())
 
 
 def test_credits_of_a_trace_add_up_to_what_its_outcome_changed(found: Study) -> None:

@@ -6,51 +6,63 @@ show its difference among the traces that no earlier pattern explains: what was 
 another view of the same loss shows none there. (A greedy cover of the failures, with the excess instead of the count.)
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.screen import MET, Contrast, Ints
-from ninefold.analysis.engine import Engine
+from ninefold.analysis.decisions.matching import difference, distinct, share
+from ninefold.analysis.decisions.screen import MET, Contrast
+from ninefold.analysis.decisions.sequences import Flags, Sequences
+from ninefold.analysis.decisions.tables import Ints
 from ninefold.analysis.stats.multiplicity import benjamini_hochberg
 from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import Z95
 
-STILL = 0.05
-"""p at which a contrast still holds among traces that stronger ones do not explain, shared by all that are tried."""
+WORKERS = 2
+"""Contrasts that are matched at a time: what a small pod has of cores."""
 LEFT = 0.4
 """Share of its effect that must be left there."""
-
-Flags = NDArray[np.bool_]
+SAME = 0.8
+"""Share of a contrast's losing traces that lose in one stronger contrast, from which it is another view of that one."""
 
 
 @dataclass(frozen=True)
-class Population:
-    """One entry a trace, in the order of the engine's `n`. Bit i of `taken` and `better` is contrast i."""
+class Arms:
+    """Which traces met the point of each contrast, and which of them stand on its better arm: bit i is contrast i."""
 
-    stratum: Ints
-    cluster: Ints
-    support: Ints
-    solved: Ints
-    taken: NDArray[np.uint64]
+    met: NDArray[np.uint64]
     better: NDArray[np.uint64]
 
-    def lost(self, i: int) -> Flags:
-        return np.asarray((self.taken >> np.uint64(i)) & np.uint64(1) == 1)
+    @classmethod
+    def none(cls, traces: int) -> "Arms":
+        return cls(np.zeros(traces, np.uint64), np.zeros(traces, np.uint64))
 
-    def won(self, i: int) -> Flags:
-        return np.asarray((self.better >> np.uint64(i)) & np.uint64(1) == 1)
+    def put(self, i: int, rows: Ints, won: Flags) -> None:
+        bit = np.uint64(1 << i)
+        self.met[rows] |= bit
+        self.better[rows[won]] |= bit
+
+    def lost(self, rows: Ints, i: int) -> Flags:
+        """Which of these traces stand on the losing arm of contrast i."""
+        return np.asarray((self.met[rows] & ~self.better[rows] & np.uint64(1 << i)) != 0)
+
+    def of(self, i: int) -> tuple[Ints, Flags]:
+        """Rows of the traces that stand in contrast i, and which of them on the better arm."""
+        bit = np.uint64(1 << i)
+        rows = np.flatnonzero((self.met & bit) != 0)
+        return rows, (self.better[rows] & bit) != 0
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A contrast with its matched difference. `alone`: rows of the losing arm that no stronger pattern explains."""
+    """A contrast with its matched difference among the traces that no stronger pattern explains.
+
+    `alone`: those of them on the losing arm; `traces`, `failures` and `tasks` count the whole of it.
+    """
 
     contrast: Contrast
     bit: int
@@ -58,7 +70,7 @@ class Confirmed:
     traces: int
     failures: int
     tasks: int
-    alone: Flags
+    alone: Ints
 
 
 @dataclass(frozen=True)
@@ -72,151 +84,110 @@ class Declined:
     tasks: tuple[int, int]
 
 
-def condition(c: Contrast, symbols: Sequence[Symbol]) -> tuple[str, str]:
-    """Two SQL expressions over `seq`: whether a trace stands on the losing arm, and on the better one."""
-    only = f"intent IN ({', '.join(_quoted(i) for i in c.intents)}) AND " if c.intents is not None else ""
-    if c.family == "met":
-        met = f"has(seq, {c.point[0]})"
-        return f"{only}{met}", f"{only}NOT {met}"
-    if c.family == "next":
-        following = f"seq[indexOf(seq, {c.point[0]}) + 1]"
-        here = f"{only}has(seq, {c.point[0]})"
-        return f"{here} AND {following} IN ({_list(c.taken)})", f"{here} AND {following} IN ({_list(c.better)})"
-    # The first place of several codes: 0 (absent) counts as beyond the end.
-    act, other = (f"least({', '.join(f'toUInt32(indexOf(seq, {i}) - 1)' for i in (*codes, 0))})"
-                  for codes in (c.taken, c.better))  # fmt: skip
-    here = f"{only}hasAny(seq, [{_list(c.taken)}])"
-    return f"{here} AND {act} <= {other}", f"{here} AND {act} > {other}"
+@dataclass(frozen=True)
+class Verdicts:
+    """`arms` are those of all contrasts that were looked at."""
+
+    confirmed: list[Confirmed]
+    refused: list[Declined]
+    arms: Arms
 
 
-def _list(codes: Sequence[int]) -> str:
-    return ", ".join(map(str, codes))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def gather(engine: Engine, contrasts: Sequence[Contrast], symbols: Sequence[Symbol], same_task: bool) -> Population:
-    """Read the arms of all contrasts in one pass. Without a task key, strata are intents."""
-    conditions = [condition(c, symbols) for c in contrasts] or [("0", "0")]
-    rows = engine.arrow(statements.arms(conditions))
-
-    def number(name: str) -> Ints:
-        column: Ints = rows[name].combine_chunks().to_numpy(zero_copy_only=False)
-        return np.unique(column, return_inverse=True)[1]
-
-    task = number("task")
-    intents = rows["intent"].cast(pa.string()).combine_chunks().dictionary_encode()
-    intent: Ints = intents.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    taken, better = (rows[c].combine_chunks().to_numpy(zero_copy_only=False).astype(np.uint64)
-                     for c in ("taken", "better"))  # fmt: skip
-    solved = rows["solved"].to_numpy().astype(np.int64)
-    return Population(task if same_task else intent, number("cluster"), task, solved, taken, better)
-
-
-def difference(p: Population, lost: Flags, won: Flags) -> Difference | None:
-    """Matched difference (better − taken) with the variance over clusters; None without a stratum that holds both.
-
-    The variance is the larger of the null variance of Cochran-Mantel-Haenszel and the sum of squared influences by
-    cluster (the linearised delete-one-cluster jackknife).
-    """
-    met = np.flatnonzero(lost | won)
-    size = int(p.stratum.max()) + 1 if len(p.stratum) else 0
-    own, won = p.stratum[met], won[met]
-    # Strata without both arms say nothing, and are most of them: leave them before anything else is done.
-    arms = np.bincount(own[won], minlength=size) > 0
-    arms &= np.bincount(own[~won], minlength=size) > 0
-    inside = arms[own]
-    met, won = met[inside], won[inside]
-    numbers = np.cumsum(arms) - 1
-    stratum, solved, size = numbers[own[inside]], p.solved[met], int(arms.sum())
-    n1, n0 = np.bincount(stratum[won], minlength=size), np.bincount(stratum[~won], minlength=size)
-    x1 = np.bincount(stratum[won], solved[won], size)
-    x0 = np.bincount(stratum[~won], solved[~won], size)
-    both = (n1 > 0) & (n0 > 0)
-    strata = int(both.sum())
-    if not strata:
-        return None
-    total = np.maximum(n1 + n0, 1)
-    weight = np.where(both, n1 * n0 / total, 0.0)
-    top = np.where(both, (x1 * n0 - x0 * n1) / total, 0.0)
-    whole = float(weight.sum())
-    estimate = float(top.sum()) / whole
-    share = (x1 + x0) / total
-    null = float((weight * share * (1 - share) * total / np.maximum(total - 1, 1)).sum()) / whole**2
-    # Influence of one trace: its weighted residual within its stratum and arm, and the stratum's own excess.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        residual = np.where(
-            won, (solved - (x1 / n1)[stratum]) / n1[stratum], -(solved - (x0 / n0)[stratum]) / n0[stratum]
-        )
-        excess = (top - estimate * weight)[stratum] / total[stratum]
-    influence = np.where(both[stratum], weight[stratum] * residual + excess, 0.0)
-    by_cluster = np.bincount(p.cluster[met], influence)
-    variance = max(null, float((by_cluster**2).sum()) / whole**2)
-    half = Z95 * math.sqrt(variance)
-    p_value = math.erfc(abs(estimate) / math.sqrt(2 * variance)) if variance > 0 else float(estimate == 0)
-    return Difference(estimate, max(-1.0, estimate - half), min(1.0, estimate + half), p_value, strata)
-
-
-def confirm(p: Population, contrasts: Sequence[Contrast], *, tried: int, min_support: int, rate: float,
-            explained: Flags | None = None) -> tuple[list[Confirmed], list[Declined]]:  # fmt: skip
+def confirm(p: Sequences, contrasts: Sequence[Contrast], *, tried: int, min_support: int, rate: float,
+            explained: Flags | None = None) -> Verdicts:  # fmt: skip
     """Patterns, strongest first, and what stood out for another reason. `explained`: rows that others account for."""
+    arms = Arms.none(len(p.n))
     refused: list[Declined] = []
-    matched: list[tuple[int, Difference]] = []
-    for i, contrast in enumerate(contrasts):
-        lost, won = p.lost(i), p.won(i)
-        found = difference(p, lost, won)
-        tasks = distinct(p.support[won]), distinct(p.support[lost])
-        crude = _mean(p.solved[won]), _mean(p.solved[lost])
-        if min(tasks) < min_support or found is None or found.strata < min_support:
-            refused.append(Declined(contrast, "support", crude, found, tasks))
+    matched: list[_Matched] = []
+    for one, rows, won in _all(p, contrasts):
+        arms.put(one.bit, rows, won)
+        if one.found is None or min(one.tasks) < min_support or one.found.strata < min_support:
+            refused.append(one.declined("support"))
         else:
-            matched.append((i, found))
-    p_values = [d.p_value if d.estimate > 0 else 1.0 for _, d in matched] + [1.0] * max(0, tried - len(matched))
+            matched.append(one)
+    p_values = [m.p_value for m in matched] + [1.0] * max(0, tried - len(matched))
     keep = benjamini_hochberg(p_values, rate)
-    held = []
-    for (i, d), kept in zip(matched, keep, strict=False):
-        if kept and d.low > 0:
-            held.append((i, d))
-        else:
-            lost, won = p.lost(i), p.won(i)
-            crude = _mean(p.solved[won]), _mean(p.solved[lost])
-            tasks = distinct(p.support[won]), distinct(p.support[lost])
-            refused.append(Declined(contrasts[i], "TaskMix", crude, d, tasks))
+    held = [m for m, kept in zip(matched, keep, strict=False) if kept and m.found is not None and m.found.low > 0]
+    refused += [m.declined("TaskMix") for m in matched if m not in held]
     # Of those that are equally strong the one whose point fewest traces meet, for it says most.
-    held.sort(
-        key=lambda h: (-round(2 * Z95 * _strength(contrasts[h[0]], h[1])), int((p.lost(h[0]) | p.won(h[0])).sum()))
-    )
+    held.sort(key=lambda m: (-round(2 * Z95 * m.strength), m.met))
     explained = np.zeros(len(p.solved), bool) if explained is None else explained.copy()
-    kept_ones: list[Confirmed] = []
-    for i, d in held:
-        lost, won = p.lost(i), p.won(i)
-        alone = difference(p, lost & ~explained, won & ~explained) if explained.any() else d
-        if alone is None or alone.p_value > STILL / len(held) or alone.low <= 0 or alone.estimate < LEFT * d.estimate:
-            crude = _mean(p.solved[won]), _mean(p.solved[lost])
-            refused.append(Declined(contrasts[i], "explained", crude, alone, (0, 0)))
+    confirmed: list[Confirmed] = []
+    for m in held:
+        rows, won = arms.of(m.bit)
+        lost = rows[~won]
+        left = ~explained[rows]
+        alone = m.found if left.all() else difference(p, rows[left], won[left])
+        told = max((float(np.mean(arms.lost(lost, c.bit))) for c in confirmed), default=0.0)
+        # Benjamini and Hochberg's line once more, on which views of what was told already are no discoveries.
+        line = rate * (len(confirmed) + 1) / (tried * m.contrast.chances)
+        if told >= SAME or alone is None or not _still(alone, m.found, line):
+            refused.append(Declined(m.contrast, "explained", m.crude, alone, (0, 0)))
             continue
-        rows = lost & ~explained
-        failures = int((1 - p.solved[lost]).sum())
-        tasks_lost = distinct(p.support[lost])
-        kept_ones.append(Confirmed(contrasts[i], i, d, int(lost.sum()), failures, tasks_lost, rows))
-        explained |= lost
-    return kept_ones, refused
+        failures = len(lost) - int(np.count_nonzero(p.solved[lost]))
+        confirmed.append(Confirmed(m.contrast, m.bit, alone, len(lost), failures, m.tasks[1], lost[~explained[lost]]))
+        explained[lost] = True
+    return Verdicts(confirmed, refused, arms)
 
 
-def distinct(numbers: Ints) -> int:
-    """How many different ones there are among small numbers; without sorting them."""
-    return int(np.count_nonzero(np.bincount(numbers))) if len(numbers) else 0
+def _still(alone: Difference, found: Difference | None, line: float) -> bool:
+    """Whether a contrast holds among the traces that stronger ones leave."""
+    most = found.estimate if found is not None else 1.0
+    return alone.p_value <= line and alone.low > 0 and alone.estimate >= LEFT * most
 
 
-def _strength(contrast: Contrast, d: Difference) -> float:
-    """Half-widths of the interval between the estimate and 0."""
-    return (MET if contrast.family == "met" else 1.0) * d.estimate / max(d.high - d.estimate, 1e-9)
+@dataclass(frozen=True)
+class _Matched:
+    """A contrast (bit `bit`) that `met` traces stand in, its difference, and both arms' (better, taken) figures."""
+
+    bit: int
+    contrast: Contrast
+    found: Difference | None
+    met: int
+    sides: tuple[tuple[float, int], tuple[float, int]]
+
+    @property
+    def crude(self) -> tuple[float, float]:
+        return self.sides[0][0], self.sides[1][0]
+
+    @property
+    def tasks(self) -> tuple[int, int]:
+        return self.sides[0][1], self.sides[1][1]
+
+    @property
+    def p_value(self) -> float:
+        if self.found is None or self.found.estimate <= 0:
+            return 1.0
+        return min(1.0, self.found.p_value * self.contrast.chances)
+
+    @property
+    def strength(self) -> float:
+        """Half-widths of the interval between the estimate and 0."""
+        if self.found is None:
+            return 0.0
+        own = self.found.estimate / max(self.found.high - self.found.estimate, 1e-9)
+        return MET * own if self.contrast.family == "met" else own
+
+    def declined(self, why: str) -> Declined:
+        return Declined(self.contrast, why, self.crude, self.found, self.tasks)
 
 
-def _mean(values: Ints) -> float:
-    return float(values.mean()) if len(values) else 0.0
+def _all(p: Sequences, contrasts: Sequence[Contrast]) -> Iterator[tuple[_Matched, Ints, Flags]]:
+    """Every contrast with its arms, in their order; `WORKERS` at a time, for what takes long holds no lock."""
+
+    def matched(numbered: tuple[int, Contrast]) -> tuple[_Matched, Ints, Flags]:
+        i, contrast = numbered
+        rows, won = p.stand(contrast)
+        return _Matched(i, contrast, difference(p, rows, won), len(rows), _sides(p, rows, won)), rows, won
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(matched, enumerate(contrasts))
+
+
+def _sides(p: Sequences, rows: Ints, won: Flags) -> tuple[tuple[float, int], tuple[float, int]]:
+    """(share solved, distinct tasks) of the better arm and of the losing one."""
+    better, taken = ((share(p.solved[own]), distinct(p.support[own])) for own in (rows[won], rows[~won]))
+    return better, taken
 
 
 def first_codes(symbols: Sequence[Symbol]) -> list[str]:

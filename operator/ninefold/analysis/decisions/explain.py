@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ninefold.analysis.decisions import statements
+from ninefold.analysis.decisions import tables
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.coding import Symbol
 from ninefold.analysis.decisions.values import Values, credit, fit
@@ -13,6 +13,11 @@ from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
 from ninefold.api.artifacts import StepCredit
 from ninefold.traces import StepTable
+
+EXPLAINED = """
+-- Some traces as they were coded.
+SELECT trace_id, intent, solved, seq FROM coded WHERE trace_id IN (SELECT trace_id FROM explained) ORDER BY trace_id
+"""
 
 
 def credits_of(engine: Engine, values: Values, symbols: Sequence[Symbol],
@@ -23,7 +28,7 @@ def credits_of(engine: Engine, values: Values, symbols: Sequence[Symbol],
     """
     # What a user wrote never becomes part of a statement: ids come as a table.
     engine.load("explained", pa.table({"trace_id": pa.array(trace_ids, pa.string())}))
-    return {row["trace_id"]: _credits(values, symbols, row) for row in engine.query(statements.EXPLAINED)}
+    return {row["trace_id"]: _credits(values, symbols, row) for row in engine.query(EXPLAINED)}
 
 
 def _credits(values: Values, symbols: Sequence[Symbol], row: dict[str, Any]) -> list[StepCredit]:
@@ -40,7 +45,7 @@ def explained(table: StepTable, trace_id: str, intent_key: str | None) -> list[s
         coder = Coder(engine, intent_key)
         coder.add(table)
         symbols = coder.codes.symbols
-        values = fit(engine.arrow(statements.STATES))
+        values = fit(tables.states(engine, tables.intents(engine)))
         steps = credits_of(engine, values, symbols, [trace_id]).get(trace_id)
     if steps is None:
         return None

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from ninefold.analysis.decisions import statements
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Confirmed, Declined, Population, condition
+from ninefold.analysis.decisions.confirm import Arms, Confirmed, Declined
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
-from ninefold.analysis.drift import Counts, with_drift
+from ninefold.analysis.decisions.sequences import Sequences
+from ninefold.analysis.decisions.tables import Ints
+from ninefold.analysis.drift import Counts, Moment, with_drift
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE
 from ninefold.analysis.stats.wilson import nines
@@ -28,9 +30,12 @@ SAME_TOOL = 0.5
 NORM = 0.7
 """Share of traces that take a step, from which it is a rule to take it."""
 
+HABITS_OF = 5_000
+"""Traces of an arm of which it is looked at what else they did."""
+
 
 @dataclass(frozen=True)
-class _Arms:
+class _Habits:
     """Share of each arm that had a symbol, by code, in a sample of the traces that met the point."""
 
     lost: dict[int, float]
@@ -41,21 +46,39 @@ class _Arms:
         return max((arm.get(c, 0.0) for c in codes), default=0.0)
 
 
-def patterns(engine: Engine, population: Population, confirmed: Sequence[Confirmed], *, symbols: Sequence[Symbol],
-             informing: frozenset[str], weak: bool) -> list[Pattern]:  # fmt: skip
+@dataclass(frozen=True)
+class Seen:
+    """What a pattern is put into words from. `informing`: actions that look things up."""
+
+    engine: Engine
+    sequences: Sequences
+    arms: Arms
+    symbols: Sequence[Symbol]
+    informing: frozenset[str]
+
+
+def patterns(seen: Seen, confirmed: Sequence[Confirmed], *, weak: bool) -> list[Pattern]:
     """By the nines they cost, worst first. `weak`: the values are poorly calibrated, and the patterns are marked."""
-    found = [
-        with_drift(_pattern(engine, population, c, symbols, informing), _seen(engine, c.contrast, symbols))
-        for c in confirmed
-    ]
-    found = [p.model_copy(update={"weak": weak}) for p in found]
+    shown = [_evidence(seen, c) for c in confirmed]
+    rows = sorted({n for own in shown for n in own})
+    names = {r["n"]: r["trace_id"] for r in seen.engine.query(_names(rows))} if rows else {}
+    when = Moments.of(seen.engine) if confirmed else None
+    found = []
+    for c, own in zip(confirmed, shown, strict=True):
+        pattern = _pattern(seen, c, [names[n] for n in own]).model_copy(update={"weak": weak})
+        found.append(with_drift(pattern, when.counts(seen, c) if when else {}))
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
 
-def _pattern(engine: Engine, population: Population, c: Confirmed, symbols: Sequence[Symbol],
-             informing: frozenset[str]) -> Pattern:  # fmt: skip
-    kind, decision = describe(c.contrast, symbols, _arms(engine, c.contrast, symbols), informing)
-    traces, solved = len(population.solved), int(population.solved.sum())
+def _names(rows: Sequence[int]) -> str:
+    """Statement: the ids of these traces."""
+    return f"SELECT n, trace_id FROM coded WHERE n IN ({', '.join(map(str, rows))})"  # noqa: S608
+
+
+def _pattern(seen: Seen, c: Confirmed, evidence: list[str]) -> Pattern:
+    symbols, solved_of = seen.symbols, seen.sequences.solved
+    kind, decision = describe(c.contrast, symbols, _habits(seen, c), seen.informing)
+    traces, solved = len(solved_of), int(solved_of.sum())
     d = c.difference
 
     def lost(difference: float) -> float:
@@ -76,21 +99,21 @@ def _pattern(engine: Engine, population: Population, c: Confirmed, symbols: Sequ
         regret=max(0.0, d.low) * c.traces,
         nines_lost=Interval(estimate=lost(d.estimate), low=lost(d.low), high=lost(d.high)),
         predicted_gain=min(d.estimate * c.traces, c.failures) / traces,
-        evidence=_evidence(engine, population, c),
+        evidence=evidence,
         errors=sorted({e for i in c.contrast.point if (e := symbols[i].error)}),
         intents=list(only),
     )
 
 
-def describe(c: Contrast, symbols: Sequence[Symbol], arms: _Arms, informing: frozenset[str]) -> tuple[
+def describe(c: Contrast, symbols: Sequence[Symbol], habits: _Habits, informing: frozenset[str]) -> tuple[
     PatternKind, Decision
 ]:  # fmt: skip
-    """The kind of a contrast and its decision, from what both arms did."""
+    """The kind of a contrast and its decision, from what both habits did."""
     point, taken = symbols[c.point[0]], symbols[c.taken[0]]
     if c.family == "met":
         where = f"after error {point.error}" if point.error else f"after {point}"
         return "NovelScenario", Decision(point=where, taken=point.action, better=None, tool=point.tool)
-    ranked = arms.following if c.family == "next" else arms.won
+    ranked = habits.following if c.family == "next" else habits.won
     better = symbols[max(c.better, key=lambda i: (ranked.get(i, 0), -i))]
     if c.family == "next":
         where = (
@@ -101,60 +124,87 @@ def describe(c: Contrast, symbols: Sequence[Symbol], arms: _Arms, informing: fro
             return "HallucinationTrigger", decision
         if point.error and point.action == taken.action:
             return "ErrorLoop", decision
-        return ("ContextGap" if _right_tool(c.taken, symbols, arms) else "ToolSelectionBias"), decision
-    instead = _instead(c, symbols, arms)
+        return ("ContextGap" if _right_tool(c.taken, symbols, habits) else "ToolSelectionBias"), decision
+    instead = _instead(c, symbols, habits)
     where = f"before {taken.action}"
     if instead is None:
-        norm = arms.of(arms.won, c.better) and c.share >= NORM and better.action not in informing
+        norm = habits.of(habits.won, c.better) and c.share >= NORM and better.action not in informing
         decision = Decision(point=where, taken=f"no {better.action}", better=better.action, tool=better.tool)
         return ("PolicyBreach" if norm else "ContextGap"), decision
     other = symbols[instead]
     decision = Decision(point=where, taken=other.action, better=better.action, tool=other.tool)
-    return ("ContextGap" if _right_tool((instead,), symbols, arms) else "ToolSelectionBias"), decision
+    return ("ContextGap" if _right_tool((instead,), symbols, habits) else "ToolSelectionBias"), decision
 
 
-def _right_tool(taken: Sequence[int], symbols: Sequence[Symbol], arms: _Arms) -> bool:
+def _right_tool(taken: Sequence[int], symbols: Sequence[Symbol], habits: _Habits) -> bool:
     """Whether the better arm used the tool too, in another way."""
     own = {symbols[i].tool for i in taken}
     others = [i for i, s in enumerate(symbols) if s.tool in own and i not in taken]
-    return arms.of(arms.won, others) >= SAME_TOOL
+    return habits.of(habits.won, others) >= SAME_TOOL
 
 
-def _instead(c: Contrast, symbols: Sequence[Symbol], arms: _Arms) -> int | None:
+def _instead(c: Contrast, symbols: Sequence[Symbol], habits: _Habits) -> int | None:
     """What the losing arm did in place of the missing step."""
     candidates = [
         i
-        for i, share in arms.lost.items()
-        if share >= INSTEAD and arms.won.get(i, 0.0) <= HARDLY and symbols[i].action not in (ANSWER, "start")
+        for i, share in habits.lost.items()
+        if share >= INSTEAD and habits.won.get(i, 0.0) <= HARDLY and symbols[i].action not in (ANSWER, "start")
     ]
-    return min(candidates, key=lambda i: (arms.won.get(i, 0.0) - arms.lost[i], symbols[i].action), default=None)
+    return min(candidates, key=lambda i: (habits.won.get(i, 0.0) - habits.lost[i], symbols[i].action), default=None)
 
 
-def _arms(engine: Engine, c: Contrast, symbols: Sequence[Symbol]) -> _Arms:
-    lose, win = condition(c, symbols)
-    rows = engine.query(statements.habits(lose, win))
-    lost = {r["code"]: r["lost"] / max(1, r["all_lost"]) for r in rows}
-    won = {r["code"]: r["won"] / max(1, r["all_won"]) for r in rows}
-    following = engine.query(statements.followers(win, c.point[0])) if c.family == "next" else []
-    return _Arms(lost, won, {r["code"]: r["n"] for r in following})
+def _habits(seen: Seen, c: Confirmed) -> _Habits:
+    """What the arms did, in the first `HABITS_OF` traces of each: a sample, for traces stand in the order of hashes."""
+    rows, won = seen.arms.of(c.bit)
+
+    def shares(arm: Ints) -> dict[int, float]:
+        counts = np.bincount(seen.sequences.did(arm[:HABITS_OF]))
+        return {int(i): counts[i] / min(len(arm), HABITS_OF) for i in np.flatnonzero(counts)}
+
+    following: dict[int, int] = {}
+    if c.contrast.family == "next":
+        after, did = seen.sequences.next_after(c.contrast.point[0])
+        better = np.zeros(len(seen.sequences.n), bool)
+        better[rows[won]] = True
+        counts = np.bincount(did[better[after]])
+        following = {int(i): int(counts[i]) for i in np.flatnonzero(counts)}
+    return _Habits(shares(rows[~won]), shares(rows[won]), following)
 
 
-def _seen(engine: Engine, c: Contrast, symbols: Sequence[Symbol]) -> Counts:
-    rows = engine.query(statements.seen(*condition(c, symbols)))
-    return {(r["version"], r["day"]): (r["met"], r["taken"]) for r in rows}
+@dataclass(frozen=True)
+class Moments:
+    """Under which version and on which day each trace ran: a place in `names` by the engine's number of the trace."""
+
+    names: list[Moment]
+    places: Ints
+
+    @classmethod
+    def of(cls, engine: Engine) -> "Moments":
+        rows = engine.arrow("SELECT toString(version) AS version, day FROM coded ORDER BY n")
+        coded = rows["version"].combine_chunks().dictionary_encode()
+        keys = coded.indices.to_numpy().astype(np.int64) << 32 | rows["day"].cast(pa.int64()).to_numpy()
+        own, places = np.unique(keys, return_inverse=True)
+        versions = coded.dictionary.to_pylist()
+        return cls([(versions[key >> 32], key & 2**32 - 1) for key in own.tolist()], places)
+
+    def counts(self, seen: Seen, c: Confirmed) -> Counts:
+        """By moment, how many traces met the point, and how many of them took the losing choice."""
+        rows, won = seen.arms.of(c.bit)
+        at = self.places[seen.sequences.n[rows]]
+        met, taken = (np.bincount(v, minlength=len(self.names)).tolist() for v in (at, at[~won]))
+        return {name: (n, m) for name, n, m in zip(self.names, met, taken, strict=True) if n}
 
 
-def _evidence(engine: Engine, p: Population, c: Confirmed) -> list[str]:
+def _evidence(seen: Seen, c: Confirmed) -> list[int]:
     """Failed traces of the losing arm that nothing else explains; first those whose task the better arm solved."""
-    failed = np.flatnonzero(c.alone & (p.solved == 0))
-    others = np.bitwise_count(p.taken[failed])
-    mended = np.unique(p.stratum[p.won(c.bit) & (p.solved == 1)])
-    order = np.lexsort((failed, others, ~np.isin(p.stratum[failed], mended)))
-    rows = failed[order[:MAX_EVIDENCE]].tolist()
-    if not rows:
-        return []
-    names = {r["n"]: r["trace_id"] for r in engine.query(statements.names(rows))}
-    return [names[n] for n in rows]
+    p, arms = seen.sequences, seen.arms
+    failed = c.alone[~p.solved[c.alone]]
+    rows, won = seen.arms.of(c.bit)
+    mended = np.zeros(int(p.stratum[-1]) + 1 if len(p.stratum) else 0, bool)
+    mended[p.stratum[rows[won & p.solved[rows]]]] = True
+    others = np.bitwise_count(arms.met[failed] & ~arms.better[failed])
+    order = np.lexsort((others, ~mended[p.stratum[failed]]))
+    return [int(n) for n in p.n[failed[order[:MAX_EVIDENCE]]]]
 
 
 _SAYS = {

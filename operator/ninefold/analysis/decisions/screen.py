@@ -12,23 +12,24 @@ at which something had been done or not.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ninefold.analysis.decisions.coding import START, Symbol
+from ninefold.analysis.decisions.tables import CODE_BITS, INTENT_BITS, Ints, Precedence, States
 
-Ints = NDArray[np.int64]
 Floats = NDArray[Any]
-Make = Callable[[float, "tuple[str, ...] | None", float], "Contrast"]
-_Arms = tuple[tuple[int, ...], tuple[int, ...]]
 Family = Literal["next", "skipped", "met"]
-PASSED = 60
-"""Contrasts that are matched trace by trace, the strongest first: as many as fit the bits of one number."""
+PASSED = 48
+"""Contrasts that are matched trace by trace, the strongest first: at most as many as fit the bits of one number."""
+ECHOES = 3
+"""Points at which one choice, or one step left out, is passed on: what was lost at one is lost at all that follow it,
+and a strong cause must not crowd out a weak one."""
 STANDS_OUT = 2.0
 """Standard errors from which a contrast is passed on: from here people see patterns, so it must be said what they are.
 Its p-value is made later, over everything tried."""
@@ -42,6 +43,8 @@ ELSEWHERE = 0.35
 """Share of its effect that must be left in the other intents, or a contrast belongs to some intents alone."""
 OCCURS = 0.05
 """Share that the better choice must have in an intent to count as one that is open there."""
+FEWEST = 20
+"""Traces that an arm must have to be looked at."""
 ANSWER = "answer"
 
 
@@ -50,7 +53,7 @@ class Contrast:
     """`point`, `taken` and `better` are codes (family next: a set of codes that are the same choice) or actions.
 
     `intents` limits it; None is everywhere. `z` is its strength in the first look, `share` that of the
-    better arm among the traces that met the point.
+    better arm among the traces that met the point. `chances`: choices of intents that it was the strongest of.
     """
 
     family: Family
@@ -60,6 +63,7 @@ class Contrast:
     intents: tuple[str, ...] | None
     z: float
     share: float = 0.0
+    chances: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,182 +75,181 @@ class Screened:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
-    """Counts by stratum and arm; every stratum belongs to one intent."""
+class _Tables:
+    """One entry a stratum: traces and successes of the better arm and of the losing one; `of` is its intent."""
 
-    stratum: Ints
-    lost: NDArray[np.bool_]
-    n: Ints
-    x: Ints
-    intent: Ints
+    n1: Ints
+    x1: Ints
+    n0: Ints
+    x0: Ints
+    of: Ints
 
 
-def screen(states: pa.Table, precedence: pa.Table, actions: Sequence[str], symbols: Sequence[Symbol],
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What stands out of one set of tables: see `Contrast`. `arms` adds up the tables of the intents that it is of."""
+
+    intents: tuple[str, ...] | None
+    z: float
+    share: float
+    chances: int
+    arms: tuple[float, ...]
+
+    def contrast(self, family: Family, point: Sequence[int], taken: Sequence[int], better: Sequence[int]) -> Contrast:
+        found = tuple(point), tuple(taken), tuple(better)
+        return Contrast(family, *found, self.intents, self.z, self.share, self.chances)
+
+
+def screen(states: States, precedence: Precedence, actions: Sequence[str], symbols: Sequence[Symbol],
            traces: int) -> Screened:  # fmt: skip
     """`actions[i]` is the action of bit i. Contrasts come strongest first."""
-    found: list[Contrast] = []
-    tried = 0
+    tried, found = 0, list[Contrast]()
     for contrast in (*_next(states, symbols), *_skipped(precedence, actions, symbols), *_met(states, symbols, traces)):
         tried += 1
-        if contrast.z >= STANDS_OUT:
+        if contrast is not None:
             found.append(contrast)
     found.sort(key=lambda c: (-c.z, _told(c, symbols)))
-    return Screened(found[:PASSED], tried)
+    echoes: Counter[tuple[Family, tuple[int, ...]]] = Counter()
+    passed = []
+    for contrast in found:
+        blamed = contrast.family, contrast.better if contrast.family == "skipped" else contrast.taken
+        echoes[blamed] += 1
+        if echoes[blamed] <= ECHOES:
+            passed.append(contrast)
+    return Screened(passed[:PASSED], tried)
 
 
 def _told(c: Contrast, symbols: Sequence[Symbol]) -> str:
     return f"{c.family} {[str(symbols[i]) for i in c.point + c.taken]} {c.intents}"
 
 
-def columns(table: pa.Table, *names: str) -> list[Any]:
-    """Numbers as int64, text as (values, indices)."""
-    out: list[Any] = []
-    for name in names:
-        column = table[name]
-        if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
-            out.append(column.cast(pa.int64()).to_numpy())
-        else:
-            coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-            coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
-            values = coded.dictionary.to_pylist()
-            order = np.argsort(np.array(values, dtype=object)) if values else np.zeros(0, np.int64)
-            place = np.empty(len(values), np.int64)
-            place[order] = np.arange(len(values))
-            indices = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-            out.append((sorted(values), place[indices] if len(values) else indices))
-    return out
-
-
-def _next(states: pa.Table, symbols: Sequence[Symbol]) -> Iterator[Contrast]:
-    (intents, intent), before, last, nxt, n, x = columns(states, "intent", "before", "last", "next", "n", "x")
-    choices = sorted({s.choice for s in symbols})
+def _next(s: States, symbols: Sequence[Symbol]) -> Iterator[Contrast | None]:
+    """For every point and choice: that choice against all others. None is one that does not stand out."""
+    choices = sorted({symbol.choice for symbol in symbols})
     numbers = {c: i for i, c in enumerate(choices)}
-    choice_of = np.array([numbers[s.choice] for s in symbols])
-    terminal = np.array([s.action == ANSWER for s in symbols])
+    choice_of = np.array([numbers[symbol.choice] for symbol in symbols])
     members: dict[int, list[int]] = {}
-    for code, s in enumerate(symbols):
-        members.setdefault(numbers[s.choice], []).append(code)
-    chosen = choice_of[nxt]
-    acts = ~terminal[nxt]
-    order = np.argsort(last, kind="stable")
-    bounds = np.flatnonzero(np.diff(last[order])) + 1
-    for own in np.split(order, bounds):
-        own = own[acts[own]]  # noqa: PLW2901
-        if not len(own):
+    for code, symbol in enumerate(symbols):
+        members.setdefault(numbers[symbol.choice], []).append(code)
+    acts = np.array([symbol.action != ANSWER for symbol in symbols])[s.next]
+    # How decisions went and where they stood says nothing here: fewer, larger rows.
+    key = (((s.last << INTENT_BITS) + s.intent << CODE_BITS) + s.before << CODE_BITS) + choice_of[s.next]
+    key, own = np.unique(key[acts], return_inverse=True)
+    n, x = np.bincount(own, s.n[acts]), np.bincount(own, s.x[acts])
+    chosen, stratum, point = key & 2**CODE_BITS - 1, key >> CODE_BITS, key >> 2 * CODE_BITS + INTENT_BITS
+    for at in np.split(np.arange(len(key)), np.flatnonzero(np.diff(point)) + 1):
+        if not len(at):
             continue
-        point = int(last[own[0]])
-        stratum = intent[own] * 65_536 + before[own]
-        for choice in np.unique(chosen[own]):
-            lost = chosen[own] == choice
-            if n[own][lost].sum() < 20 or n[own][~lost].sum() < 20:
+        strata, first, place = np.unique(stratum[at], return_index=True, return_inverse=True)
+        of = (stratum[at][first] >> CODE_BITS) & 2**INTENT_BITS - 1
+        whole_n, whole_x = np.bincount(place, n[at]), np.bincount(place, x[at])
+        here = np.unique(chosen[at])
+        for choice in here:
+            taken = chosen[at] == choice
+            n0 = np.bincount(place[taken], n[at][taken], len(strata))
+            x0 = np.bincount(place[taken], x[at][taken], len(strata))
+            if n0.sum() < FEWEST or (whole_n - n0).sum() < FEWEST:
                 continue
-            rivals = np.unique(chosen[own][~lost])
-
-            arms = tuple(members[int(choice)]), tuple(c for r in rivals for c in members[int(r)])
-
-            def make(
-                z: float, only: tuple[str, ...] | None, share: float, at: int = point, arms: _Arms = arms
-            ) -> Contrast:
-                return Contrast("next", (at,), *arms, only, z, share)
-
-            yield from _by_intent(make, _Cells(stratum, lost, n[own], x[own], intent[own]), intents)
+            loss = _by_intent(_Tables(whole_n - n0, whole_x - x0, n0, x0, of), s.intents)
+            if loss is None:
+                yield None
+                continue
+            better = [code for rival in here if rival != choice for code in members[int(rival)]]
+            yield loss.contrast("next", [int(point[at[0]])], members[int(choice)], better)
 
 
-def _skipped(precedence: pa.Table, actions: Sequence[str], symbols: Sequence[Symbol]) -> Iterator[Contrast]:
-    (intents, intent), act, mask, n, x = columns(precedence, "intent", "act", "mask", "n", "x")
-    codes = {a: tuple(i for i, s in enumerate(symbols) if s.action == a) for a in actions}
+def _skipped(p: Precedence, actions: Sequence[str], symbols: Sequence[Symbol]) -> Iterator[Contrast | None]:
+    """For every two actions: the first done without the second before it, against with it.
+
+    Of contrasts with the same arms (what was left out before a step was left out before all that follow it) only that
+    one is told whose step is the rarest, for it says most of when it matters.
+    """
+    codes = [tuple(i for i, s in enumerate(symbols) if s.action == a) for a in actions]
+    told: dict[tuple[int, tuple[float, ...]], tuple[int, Contrast]] = {}
     for a, action in enumerate(actions):
-        own = act == a
-        if action == symbols[START].action or not own.any():
+        own = np.flatnonzero(p.action == a)
+        if action == symbols[START].action or not len(own):
             continue
+        of, start = np.unique(p.intent[own], return_index=True)
+        before = (p.mask[own, None] >> np.arange(len(actions))) & 1
+        n, x = (np.add.reduceat(v[own], start) for v in (p.n, p.x))
+        all_n1, all_x1 = (np.add.reduceat(v[own, None] * before, start) for v in (p.n, p.x))
         for b, other in enumerate(actions):
-            if b == a or other in (ANSWER, symbols[START].action):
+            n1, x1 = all_n1[:, b], all_x1[:, b]
+            if b == a or other in (ANSWER, symbols[START].action) or not FEWEST <= n1.sum() <= n.sum() - FEWEST:
                 continue
-            lost = (mask[own] >> b) & 1 == 0
-            if n[own][lost].sum() < 20 or n[own][~lost].sum() < 20:
+            loss = _by_intent(_Tables(n1, x1, n - n1, x - x1, of), p.intents)
+            if loss is None:
+                yield None
                 continue
+            same, met = (b, loss.arms), int(n.sum())
+            contrast = loss.contrast("skipped", codes[a], codes[a], codes[b])
+            if same in told:
+                yield None
+            if same not in told or met < told[same][0]:
+                told[same] = met, contrast
+    yield from (contrast for _, contrast in told.values())
 
-            def make(z: float, only: tuple[str, ...] | None, share: float, action: str = action,
-                     other: str = other) -> Contrast:  # fmt: skip
-                return Contrast("skipped", codes[action], codes[action], codes[other], only, z, share)
 
-            yield from _by_intent(make, _Cells(intent[own], lost, n[own], x[own], intent[own]), intents)
-
-
-def _met(states: pa.Table, symbols: Sequence[Symbol], traces: int) -> Iterator[Contrast]:
+def _met(s: States, symbols: Sequence[Symbol], traces: int) -> Iterator[Contrast | None]:
     """Rare ways in which a call went, that an agent did not choose: errors and empty results."""
-    (intents, intent), last, before, n, x = columns(states, "intent", "last", "before", "n", "x")
-    start = last == START
-    base_n, base_x = (np.bincount(intent[start], v[start], len(intents)) for v in (n, x))
-    every = np.tile(np.arange(len(intents)), 2)
+    size = len(s.intents)
+    start = s.last == START
+    base_n, base_x = (np.bincount(s.intent[start], v[start], size).astype(np.int64) for v in (s.n, s.x))
+    every = np.arange(size)
     for code, symbol in enumerate(symbols):
         if symbol.outcome == "ok" or symbol.bare or code <= START:
             continue
-        own = (last == code) & (before != code)
-        met = np.bincount(intent[own], n[own], len(intents))
-        if not 20 <= met.sum() <= RARE * traces:
+        own = (s.last == code) & (s.before != code)
+        met, good = (np.bincount(s.intent[own], v[own], size).astype(np.int64) for v in (s.n, s.x))
+        if not FEWEST <= met.sum() <= RARE * traces:
             continue
-        good = np.bincount(intent[own], x[own], len(intents))
-        yield from _by_intent(
-            lambda z, only, share, code=code: Contrast("met", (code,), (code,), (), only, MET * z, share),  # type: ignore[misc]
-            _Cells(
-                every,
-                np.repeat([True, False], len(intents)),
-                np.concatenate((met, np.maximum(base_n - met, 0))).astype(np.int64),
-                np.concatenate((good, np.maximum(base_x - good, 0))).astype(np.int64),
-                every,
-            ),
-            intents,
-        )
+        without = np.maximum(base_n - met, 0), np.maximum(base_x - good, 0)
+        loss = _by_intent(_Tables(*without, met, good, every), s.intents, MET)
+        yield loss.contrast("met", [code], [code], []) if loss else None
 
 
-def _by_intent(make: Make, cells: _Cells, intents: Sequence[str]) -> Iterator[Contrast]:
-    """One contrast over the intents in which both choices occur, or over those alone in which it loses.
+def _by_intent(t: _Tables, intents: Sequence[str], weight: float = 1.0) -> _Loss | None:
+    """How strongly the losing arm loses, over the intents in which both choices occur, or over those alone in which it
+    loses by itself; None when it does not stand out.
 
     The second is chosen when what is left in the others is clearly less: then it is a matter of those intents.
     Mantel-Haenszel within strata; the variance is that of no difference.
     """
-    stratum, lost, n, x, intent = cells.stratum, cells.lost, cells.n, cells.x, cells.intent
-    strata, s = np.unique(stratum, return_inverse=True)
-    of = np.zeros(len(strata), np.int64)
-    of[s] = intent
-    n1, x1, n0, x0 = (np.bincount(s, v * arm, len(strata)) for arm in (~lost, lost) for v in (n, x))
-    both = (n1 > 0) & (n0 > 0)
+    both = (t.n1 > 0) & (t.n0 > 0)
     if not both.any():
-        return
-    n1, x1, n0, x0, of = n1[both], x1[both], n0[both], x0[both], of[both]
+        return None
+    n1, x1, n0, x0 = (v[both].astype(float) for v in (t.n1, t.x1, t.n0, t.x0))
+    own, of = np.unique(t.of[both], return_inverse=True)
     total = n1 + n0
     p = (x1 + x0) / total
-    weight, top, var = (
-        np.bincount(of, v, len(intents))
-        for v in (n1 * n0 / total, (x1 * n0 - x0 * n1) / total, n1 * n0 * p * (1 - p) / np.maximum(total - 1, 1))
-    )
-    arm, met = np.bincount(of, n1, len(intents)), np.bincount(of, total, len(intents))
-    occurs = (weight > 0) & (arm >= OCCURS * met)
 
-    def share(own: NDArray[np.bool_]) -> float:
-        return float(arm[own].sum() / max(1.0, met[own].sum()))
+    def sums(values: Floats) -> Floats:
+        return np.bincount(of, values, len(own))
 
-    whole = _strength(top, weight, var, occurs)
+    shared, top = sums(n1 * n0 / total), sums((x1 * n0 - x0 * n1) / total)
+    var = sums(n1 * n0 * p * (1 - p) / np.maximum(total - 1, 1))
+    arms = [sums(v) for v in (n1, x1, n0, x0)]
+    occurs = arms[0] >= OCCURS * sums(total)
+
+    def told(z: float, chosen: NDArray[np.bool_], chances: int = 1, everywhere: bool = False) -> _Loss | None:
+        if weight * z < STANDS_OUT:
+            return None
+        only = None if everywhere else tuple(intents[int(i)] for i in own[chosen])
+        counts = tuple(float(arm[chosen].sum()) for arm in arms)
+        return _Loss(only, weight * z, counts[0] / max(1.0, counts[0] + counts[2]), chances, counts)
+
+    whole = _strength(top, shared, var, occurs)
     if whole is None:
-        return
+        return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(var > 0, top / np.sqrt(var), 0.0)
-    bad = occurs & (z >= APART)
-    rest = _strength(top, weight, var, occurs & ~bad)
-    part = _strength(top, weight, var, bad)
+        bad = occurs & (np.where(var > 0, top / np.sqrt(var), 0.0) >= APART)
+    rest, part = _strength(top, shared, var, occurs & ~bad), _strength(top, shared, var, bad)
     if rest is not None and part is not None:
         apart = (part[0] - rest[0]) / math.hypot(part[0] / part[1], rest[2])
         if rest[0] < ELSEWHERE * part[0] and apart >= APART:
-            yield make(part[1], _names(intents, bad), share(bad))
-            return
-    everywhere = len(intents) == 1 or bool(occurs.all())
-    only = None if everywhere else _names(intents, occurs)
-    yield make(whole[1], only, share(occurs))
-
-
-def _names(intents: Sequence[str], own: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(intents[int(i)] for i in np.flatnonzero(own))
+            return told(part[1], bad, chances=int(occurs.sum()))
+    return told(whole[1], occurs, everywhere=int(occurs.sum()) == len(np.unique(t.of[t.n1 + t.n0 > 0])))
 
 
 def _strength(top: Floats, weight: Floats, var: Floats, own: NDArray[np.bool_]) -> tuple[float, float, float] | None:

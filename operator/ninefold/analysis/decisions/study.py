@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ninefold.analysis.decisions import findings, statements
+from ninefold.analysis.decisions import findings, tables
 from ninefold.analysis.decisions.coder import Coder, Codes
-from ninefold.analysis.decisions.confirm import Flags, confirm, first_codes, gather
+from ninefold.analysis.decisions.confirm import confirm, first_codes
 from ninefold.analysis.decisions.screen import screen
+from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.values import Values, fit
 from ninefold.analysis.engine import Engine
 from ninefold.api.artifacts import Pattern
+
+NUMBERS = "SELECT n FROM coded WHERE trace_id IN (SELECT trace_id FROM explained)"
 
 
 @dataclass(frozen=True)
@@ -28,35 +31,35 @@ def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, inform
           explained: Sequence[str] = ()) -> Study:  # fmt: skip
     """Study what has been coded. `explained`: ids of traces that patterns found elsewhere account for."""
     symbols = coder.codes.symbols
-    states = engine.arrow(statements.STATES)
+    intents = tables.intents(engine)
+    states = tables.states(engine, intents)
     values = fit(states)
     if not coder.matchable:
         return Study([], [], values)
     actions = first_codes(symbols)
-    screened = screen(states, engine.arrow(_earlier(coder.codes, actions)), actions, symbols, coder.traces)
-    population = gather(engine, screened.contrasts, symbols, coder.tasks_named)
-    confirmed, refused = confirm(
-        population,
+    before = tables.precedence(engine, intents, _bits(coder.codes, actions))
+    screened = screen(states, before, actions, symbols, coder.traces)
+    sequences = Sequences(engine, intents, coder.tasks_named)
+    verdicts = confirm(
+        sequences,
         screened.contrasts,
         tried=screened.tried,
         min_support=min_support,
         rate=rate,
-        explained=_rows(engine, explained, coder.traces),
+        explained=_rows(engine, explained, sequences),
     )
-    weak = values.calibration.weak
-    found = findings.patterns(engine, population, confirmed, symbols=symbols, informing=informing, weak=weak)
-    return Study(found, findings.unidentified(refused, symbols, min_support), values)
+    seen = findings.Seen(engine, sequences, verdicts.arms, symbols, informing)
+    found = findings.patterns(seen, verdicts.confirmed, weak=values.calibration.weak)
+    return Study(found, findings.unidentified(verdicts.refused, symbols, min_support), values)
 
 
-def _earlier(codes: Codes, actions: Sequence[str]) -> str:
+def _bits(codes: Codes, actions: Sequence[str]) -> list[int]:
     bits = {action: i for i, action in enumerate(actions)}
-    return statements.earlier([bits.get(s.action, 64) for s in codes.symbols])
+    return [bits.get(s.action, tables.NO_ACTION) for s in codes.symbols]
 
 
-def _rows(engine: Engine, trace_ids: Sequence[str], traces: int) -> Flags | None:
+def _rows(engine: Engine, trace_ids: Sequence[str], sequences: Sequences) -> Flags | None:
     if not trace_ids:
         return None
     engine.load("explained", pa.table({"trace_id": list(trace_ids)}))
-    flags = np.zeros(traces, bool)
-    flags[[r["n"] for r in engine.query(statements.NUMBERS)]] = True
-    return flags
+    return np.isin(sequences.n, [r["n"] for r in engine.query(NUMBERS)])

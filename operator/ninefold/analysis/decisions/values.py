@@ -10,13 +10,12 @@ value to predict. Calibration is measured on tasks that the fit has not seen (fi
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from ninefold.analysis.decisions.screen import Floats, Ints, columns
+from ninefold.analysis.decisions.tables import PLACES, Ints, States
 from ninefold.analysis.stats.wilson import Z95
 from ninefold.api.artifacts import Calibration
 
@@ -24,13 +23,12 @@ PRIOR = 32.0
 """Traces that the state above is worth in the value of one below it."""
 FOLDS = 5
 RIDGE = 10.0
-PLACES = 8
-"""Places in a trace that are told apart; what is later counts as the last."""
 LATE = 3
 """Calibration is scored where traces stand after so many steps, if they go on from there."""
 WEAK_AUC, WEAK_SKILL = 0.6, 0.02
 SLOPE = (0.6, 1.6)
 
+Floats = NDArray[Any]
 Key = tuple[str, int, int, int]
 
 
@@ -91,7 +89,7 @@ class Credit:
     high: float
 
 
-def fit(table: pa.Table) -> Values:
+def fit(table: States) -> Values:
     """Values and their held-out calibration from the table of states."""
     s = _states(table)
     if not s.n.size:
@@ -137,17 +135,15 @@ def _share(x: float, n: float) -> tuple[float, float]:
     return p, math.sqrt(p * (1 - p) / n) if n else 0.0
 
 
-def _states(table: pa.Table) -> _States:
-    (intents, intent), fold, before, last, place, n, x = columns(
-        table, "intent", "fold", "before", "last", "place", "n", "x"
-    )
-    key = ((intent * 65_536 + before) * 65_536 + last) * 16 + place
+def _states(t: States) -> _States:
+    key = ((t.intent * 65_536 + t.before) * 65_536 + t.last) * 16 + t.place
     distinct, first, s = np.unique(key, return_index=True, return_inverse=True)
     shape = (FOLDS, len(distinct))
-    by_fold = [np.bincount(fold * len(distinct) + s, v, FOLDS * len(distinct)).reshape(shape) for v in (n, x)]
+    n, x = (np.bincount(t.fold * len(distinct) + s, v, FOLDS * len(distinct)).reshape(shape) for v in (t.n, t.x))
     return _States(
-        intents, intent[first], before[first], last[first], place[first], *(v.astype(np.int64) for v in by_fold)
-    )
+        t.intents, t.intent[first], t.before[first], t.last[first], t.place[first], n.astype(np.int64),
+        x.astype(np.int64),
+    )  # fmt: skip
 
 
 def _features(groups: list[Ints], n: Ints, x: Ints, at: list[Ints], solved: bool | None) -> NDArray[np.float64]:
