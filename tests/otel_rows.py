@@ -1,7 +1,7 @@
 """Spans as the collector's ClickHouse exporter inserts them (`exporter_traces.go`): every attribute is text."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ninefold.traces.otel import Flat
@@ -32,7 +32,7 @@ def row(flat: Flat) -> dict[str, Any]:
         "ServiceName": flat["resource"].get("service.name", ""),
         "ResourceAttributes": {k: as_text(v) for k, v in flat["resource"].items()},
         "SpanAttributes": texts,
-        "Duration": flat["end"] - flat["start"],
+        "Duration": (flat["end"] - flat["start"]) % 2**64,  # as Go subtracts
         "StatusCode": "Error" if flat["failed"] else "Unset",
         "StatusMessage": flat["message"] or "",
         "Events.Timestamp": [moment(e["ts"]) for e in events],
@@ -42,12 +42,14 @@ def row(flat: Flat) -> dict[str, Any]:
 
 
 def moment(nanos: int) -> str:
-    """DateTime64(9) as text: seconds, a point, nine digits."""
-    return f"{nanos // 10**9}.{nanos % 10**9:09d}"
+    """DateTime64(9) as text: ten digits of seconds, a point, nine digits."""
+    return f"{nanos // 10**9:010d}.{nanos % 10**9:09d}"
 
 
-def insert(server: ClickHouseStandIn, flats: Iterable[Flat]) -> None:
-    """Put spans into the exporter's table, a batch at a time."""
+def insert(
+    server: ClickHouseStandIn, flats: Iterable[Flat], change: Callable[[bytes], bytes] = lambda rows: rows
+) -> None:
+    """Put spans into the exporter's table, a batch at a time; `change` has the last word about its bytes."""
     rows = [json.dumps(row(flat), ensure_ascii=False).encode() for flat in flats]
     for start in range(0, len(rows), 2000):
-        server.query(INSERT, b"\n".join(rows[start : start + 2000]))
+        server.query(INSERT, change(b"\n".join(rows[start : start + 2000])))

@@ -42,7 +42,7 @@ def ingest(lines: Iterable[str]) -> Project:
 def _observation(project: Project, span: Row, resource: Row, scope: Row) -> Row:
     attributes = _attributes(span["attributes"])
     usage = {
-        side: attributes[key]
+        side: int(attributes[key])
         for side, key in (("input", "gen_ai.usage.input_tokens"), ("output", "gen_ai.usage.output_tokens"))
         if key in attributes
     }
@@ -227,7 +227,7 @@ def _json(value: str | None) -> Any:
     """The older servers parse what is JSON."""
     try:
         return json.loads(value) if value is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

@@ -105,15 +105,16 @@ def _in_order(spans: Iterable[Span], losses: Counter[str]) -> list[Span]:
 
 def _settled(ordered: Sequence[Span], losses: Counter[str]) -> list[Span]:
     """The spans whose times say when the trace was, at least one; ends that cannot be are cut in all spans."""
-    known = {s.span_id: s for s in ordered}
+    begun: dict[str, int] = {}
     sane = [s for s in ordered if s.start >= MIN_MOMENT]
     middle = sorted(s.start for s in sane)[len(sane) // 2] if sane else 0
     near: list[Span] = []
     for span in ordered:
-        above = known.get(span.parent_id or "")
+        above = begun.get(span.parent_id or "", span.start)
+        begun[span.span_id] = span.start
         far = span.start < MIN_MOMENT or abs(span.start - middle) > MAX_SPAN
         endless = not span.start <= span.end <= span.start + MAX_SPAN
-        early = above is not None and span.start < above.start - _SECOND
+        early = span.start < above - _SECOND
         losses["clock_skew"] += far or endless or early
         if endless:
             span.end = span.start

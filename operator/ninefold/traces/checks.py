@@ -1,14 +1,18 @@
 """What a user has to mend when traces and specs do not meet: sentences with what was looked for and what is there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ninefold.api.artifacts import RunInputs
+from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import StepTable
 from ninefold.traces.tally import Tally
 
 MAX_NAMES = 8
-_UNREADABLE = ("malformed_lines", "malformed_rows", "unreadable_files", "oversized_lines", "rows_without_time")
+_UNREADABLE = (
+    "malformed_lines", "malformed_records", "malformed_rows", "malformed_answers", "oversized_lines",
+    "oversized_records", "oversized_traces", "rows_without_time", "truncated_files", "unreadable_files", "zip_bombs",
+)  # fmt: skip
 
 
 def check(table: StepTable, inputs: RunInputs) -> None:
@@ -21,24 +25,7 @@ def check_tally(found: Tally, inputs: RunInputs) -> None:
     wanted, success = inputs.agent.traces, inputs.agent.success
     seen, losses = found.seen, found.losses
     if not seen.traces:
-        if outside := losses.get("outside_window", 0):
-            raise TracesProblem(
-                "NoTraces",
-                f"no trace started between {inputs.window_start} and {inputs.window_end}, though the backend holds "
-                f"{outside} from other times: widen spec.traces.window of the policy",
-            )
-        unread = sum(losses.get(name, 0) for name in _UNREADABLE)
-        if not unread and inputs.backend.langfuse is not None:
-            raise TracesProblem(
-                "NoTraces",
-                f"Langfuse holds no trace that started between {inputs.window_start} and {inputs.window_end}: widen "
-                "spec.traces.window of the policy, or check that the keys are those of the agent's project",
-            )
-        raise TracesProblem(
-            "NoTraces",
-            f"the backend's files hold no trace: {unread} lines, rows or files could not be read. Check that the "
-            "TraceBackend names the right format and path",
-        )
+        raise _no_traces(inputs, losses)
     if not found.traces:
         if losses.get("other_environment") and wanted.environment is not None:
             raise TracesProblem(
@@ -79,6 +66,43 @@ def check_tally(found: Tally, inputs: RunInputs) -> None:
             f"no trace has {intent_key!r} in its metadata; {_names('seen are', keys)}: set spec.analysis.intentKey of "
             "the policy, or leave it out",
         )
+
+
+def _no_traces(inputs: RunInputs, losses: Mapping[str, int]) -> TracesProblem:
+    """Nothing at all was read: other times, what could not be read, or an empty place."""
+    between = f"between {inputs.window_start} and {inputs.window_end}"
+    if outside := losses.get("outside_window", 0):
+        return TracesProblem(
+            "NoTraces",
+            f"no trace started {between}, though the backend holds {outside} from other times: widen "
+            "spec.traces.window of the policy",
+        )
+    if unread := {name: losses[name] for name in _UNREADABLE if losses.get(name)}:
+        told = ", ".join(f"{name} {count}" for name, count in unread.items())
+        return TracesProblem(
+            "NoTraces",
+            f"the backend holds no trace that could be read ({told}): check that the TraceBackend names the right "
+            "format and place",
+        )
+    return TracesProblem(
+        "NoTraces",
+        f"the backend holds no trace that started {between}: widen spec.traces.window of the policy, or check "
+        f"{_where(inputs.backend)}",
+    )
+
+
+def _where(backend: TraceBackendSpec) -> str:
+    """What may have led to an empty place, by the kind of backend."""
+    if backend.langfuse is not None and backend.langfuse.export is None:
+        return "that the keys are those of the agent's project"
+    if backend.clickhouse is not None:
+        return f"that the exporter writes into {backend.clickhouse.database}.{backend.clickhouse.table}"
+    if backend.tempo is not None:
+        tenant = f" and tenant {backend.tempo.tenant}" if backend.tempo.tenant else ""
+        return f"the query {backend.tempo.query}{tenant} in Grafana"
+    if backend.jaeger is not None:
+        return "that Jaeger's own page finds traces of the services"
+    return "that the path names the files of the agent"
 
 
 def _names(verb: str, names: Iterable[str]) -> str:

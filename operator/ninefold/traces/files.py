@@ -153,6 +153,8 @@ class MappedFiles:
         span.failed = told or str(get(m.status)).lower() in _BAD
         span.messages = genai.said_of(get(m.input), self.losses, "user")
         span.output = genai.said_of(get(m.output), self.losses, "assistant")
+        if span.kind == "llm" and not span.messages and not span.output:
+            self.losses["llm_without_content"] += 1
         if m.outcome and get(m.outcome) is not None:
             span.scores = [Score(m.outcome, genai.number(get(m.outcome), self.losses), PROGRAM, span.end)]
         return span

@@ -60,5 +60,5 @@ def test_an_empty_window_says_how_many_lie_outside() -> None:
 def test_files_without_any_trace_say_how_much_was_unreadable() -> None:
     empty = a_table([])
     broken = StepTable(empty.traces, empty.steps, empty.scores, empty.messages, {"malformed_lines": 3}, empty.seen)
-    with pytest.raises(TracesProblem, match=r"3 lines, rows or files could not be read"):
+    with pytest.raises(TracesProblem, match=r"no trace that could be read \(malformed_lines 3\): check that"):
         check(broken, run_inputs())

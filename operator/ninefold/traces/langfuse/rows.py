@@ -186,4 +186,4 @@ def text(value: Any) -> str | None:
 def _tokens(usage: Mapping[str, Any], side: str) -> int | None:
     """Tokens of one side: `input` and what is counted beside it, such as `input_cached_tokens`."""
     counts = [v for k, v in usage.items() if k.startswith(side) and isinstance(v, int) and not isinstance(v, bool)]
-    return sum(counts) if counts else None
+    return genai.count_of(sum(counts)) if counts else None
