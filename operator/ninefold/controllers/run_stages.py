@@ -116,12 +116,13 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
             named[ENGINE_PASSWORD] = engine.clickhouse.password_secret_ref
         return named
     if stage == "propose" and policy.proposals.reflection is not None:
-        keys = {"NINEFOLD_REFLECTION_API_KEY": policy.proposals.reflection.api_key_secret_ref}
-        if policy.proposals.search is not None and agent.replay is not None:
+        reflection = policy.proposals.reflection
+        keys: dict[str, SecretKeyRef | None] = {"NINEFOLD_REFLECTION_API_KEY": reflection.api_key_secret_ref}
+        if policy.proposals.search is not None and agent.replay is not None and agent.replay.endpoint is not None:
             keys["NINEFOLD_REPLAY_API_KEY"] = agent.replay.endpoint.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
     if stage.startswith("replay-") and agent.replay is not None:
-        keys: dict[str, SecretKeyRef | None] = {}
+        keys = {}
         if (endpoint := agent.replay.endpoint) is not None:
             keys["NINEFOLD_REPLAY_API_KEY"] = endpoint.api_key_secret_ref
         if (trajectory := agent.replay.trajectory) is not None:

@@ -21,8 +21,9 @@ ARM = "search"
 
 
 def due(ctx: JobContext, found: ProposalSet) -> bool:
-    """Whether the policy wants a search, and targeted edits have nothing left to add."""
-    wanted = ctx.run.policy.proposals.search is not None and ctx.run.agent.replay is not None
+    """Whether the policy wants a search, the Agent has an endpoint for it, and nobody else has anything to add."""
+    replay = ctx.run.agent.replay
+    wanted = ctx.run.policy.proposals.search is not None and replay is not None and replay.endpoint is not None
     return wanted and not any(candidate.edits for candidate in found.candidates)
 
 
@@ -32,7 +33,7 @@ async def open_search(
 ) -> AsyncIterator[SearchWithGepa]:
     """The search as a proposer, while its endpoint is open. Outcomes are told by scores and rules, not by judges."""
     search, replay, policy = ctx.run.policy.proposals.search, ctx.run.agent.replay, ctx.run.policy.replay
-    assert search is not None and replay is not None, "see `due`"
+    assert search is not None and replay is not None and replay.endpoint is not None, "see `due`"
     till = Till(
         ctx.calls,
         purse,
