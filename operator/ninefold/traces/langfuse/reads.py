@@ -20,6 +20,7 @@ from ninefold.traces.backend import Window
 from ninefold.traces.langfuse.client import Absent, Client
 from ninefold.traces.langfuse.pages import Params, by_cursor, by_number
 from ninefold.traces.langfuse.rows import Row, current, mapping
+from ninefold.traces.problem import TracesProblem
 
 OVERLAP = timedelta(hours=1)
 """The longest trace that is read whole wherever the window's bounds fall."""
@@ -64,7 +65,7 @@ class Reader:
         """The traces of a window without their scores, from an older server."""
         order = "timestamp.desc" if window is None else "timestamp.asc"  # the newest, for a look
         traces = self._params(window, "Timestamp", slack=True) | {"orderBy": order}
-        yield from self._keyed("trace", self._numbered(TRACES, traces), "id")
+        yield from self._keyed("trace", map(self._of_environment, self._numbered(TRACES, traces)), "id")
         spans = self._params(window, "StartTime", slack=True)
         rows = self._numbered(OBSERVATIONS_V1, spans)
         yield from self._keyed("observation", (current(row) for row in rows))
@@ -103,6 +104,16 @@ class Reader:
         return self._take(
             by_cursor(self.client, OBSERVATIONS_V4, ask, self.page_size, self.losses, lean=lean, again=cut)
         )
+
+    def _of_environment(self, row: Row) -> Row:
+        """A listed trace. A server before environments ignores that it was asked for one, and gives those of all."""
+        if self.environment is not None and "environment" not in row:
+            raise TracesProblem(
+                "NoEnvironments",
+                f"{self.client.host} is older than Langfuse's environments and would give the traces of all: leave "
+                "langfuse.environment out, or update the server to version 3",
+            )
+        return row
 
     def _numbered(self, path: str, params: Params) -> Iterator[Row]:
         return self._take(by_number(self.client, path, params, self.page_size, self.losses))

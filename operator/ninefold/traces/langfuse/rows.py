@@ -35,7 +35,7 @@ _ENVELOPE = "langfuse."
 def current(row: Row) -> Row:
     """An observation of the v1 API under the names of version 4."""
     details, usage = row.get("usageDetails"), row.get("usage")
-    if not details and isinstance(usage, dict) and usage.get("unit"):  # without a unit nothing was counted
+    if not details and isinstance(usage, dict) and usage.get("unit") == "TOKENS":  # else characters, seconds, nothing
         details = {"input": usage.get("input"), "output": usage.get("output")}
     cost = row.get("calculatedTotalCost") or mapping(row.get("costDetails")).get("total")
     return {**row, "providedModelName": row.get("model"), "usageDetails": details, "totalCost": cost}
