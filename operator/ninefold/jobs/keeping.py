@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from ninefold.analysis.part import settings
 from ninefold.api.artifacts import RunInputs, canonical, sha256
 from ninefold.api.base import parse_duration
 from ninefold.store import PartHead, PartStore, Store
@@ -65,10 +66,9 @@ class Names:
         privacy = where.pop("privacy", None)
         if "langfuse" in where:
             where["langfuse"].pop("pageSize", None)
-        traces = {name: value for name, value in inputs.agent.traces.wire().items() if name != "backendRef"}
-        policy, window = inputs.policy, Window.of(inputs.window_start, inputs.window_end)
-        how = [privacy, traces, inputs.agent.success.wire(), policy.analysis.intent_key, policy.replay.max_cases]
-        ttl = parse_duration(policy.traces.window) + parse_duration(policy.traces.lateness) + KEPT_LONGER
+        window, asked = Window.of(inputs.window_start, inputs.window_end), inputs.policy.traces
+        how = [privacy, settings(inputs)]
+        ttl = parse_duration(asked.window) + parse_duration(asked.lateness) + KEPT_LONGER
         return cls(_hashed([FORMAT, where, how, length_for(window)]), _hashed([FORMAT, where]), ttl)
 
 
