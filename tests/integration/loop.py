@@ -141,7 +141,7 @@ def _anonymous(text: str) -> str:
     """UIDs, what is hashed over UIDs (names of Jobs, digests of artifacts that name others), and namespaces."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID", text)
-    text = re.sub(r"(-(?:probe|analyze|propose|replay-selection|replay-sealed))-[0-9a-f]{8}\b", r"\1-HASH", text)
+    text = re.sub(r"(-(?:probe|read|analyze|propose|replay-selection|replay-sealed))-[0-9a-f]{8}\b", r"\1-HASH", text)
     return re.sub(r"test-[0-9a-f]{8}", "NAMESPACE", text)
 
 

@@ -172,3 +172,16 @@ def _finished(loop: Loop, stage: str) -> bool:
     jobs = loop.all("job", f"ninefold.dev/job-stage={stage}")
     conditions = [c for job in jobs for c in job.get("status", {}).get("conditions", [])]
     return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
+
+
+def test_traces_are_read_in_shards_and_one_that_fails_is_tried_again_alone(loop: Loop, operator: MakeOperator) -> None:
+    operator().start()
+    loop.set_up(analysis={"parallelism": 3})
+    loop.until("nfr", "nightly-g1", "Succeeded", "True", "Promoted")
+    (job,) = loop.all("job", "ninefold.dev/job-stage=read")
+    assert (job["spec"]["completionMode"], job["status"]["succeeded"]) == ("Indexed", 3)
+    pods = loop.all("pod", f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}")
+    marks = [pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for pod in pods]
+    assert sorted(marks) == ["0", "1", "1", "2"]
+    stages = {entry["name"]: entry for entry in loop.one("nfr", "nightly-g1")["status"]["stages"]}
+    assert stages["read"]["result"]["artifact"].rpartition(":")[2] in ("0", "1", "2")

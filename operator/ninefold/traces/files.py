@@ -77,7 +77,11 @@ class MappedFiles:
         return [Object(f.name, f.size, f.changed, self._root.resolve() / f.name) for f in found]
 
     def rows(self, one: Object) -> Iterator[tuple[str, Record]]:
-        yield from self._rows_of(one.handle, one.name)
+        for trace_id, row in self._rows_of(one.handle, one.name):
+            if self.moment(row) is None:
+                self.losses["rows_without_time"] += 1  # it belongs to no slice
+            else:
+                yield trace_id, row
 
     def moment(self, row: Record) -> int | None:
         return nanos(pick(row["row"], self._map.start_time))

@@ -10,8 +10,9 @@ import os
 from builders import a_pattern, a_replay, a_report, an_edit, replay_rows
 from redis.asyncio import Redis
 
-from ninefold.api.artifacts import Artifact, Candidate, Case, CaseRef, CaseSet, ProbeReport, ProposalSet
+from ninefold.api.artifacts import Artifact, Candidate, Case, CaseRef, CaseSet, ProbeReport, ProposalSet, ReadReport
 from ninefold.api.tracebackend import Capabilities
+from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext, Stage
 
 FOUND = Capabilities(files=2, bytes=1000, traces=520, agents=["support"], scores=["solved"])
@@ -41,6 +42,15 @@ async def probe(context: JobContext) -> Artifact:
     return ProbeReport(capabilities=FOUND)
 
 
+async def read(context: JobContext) -> Artifact:
+    """The first pod of shard 1 dies of something that passes."""
+    uid = context.artifact_key.split(":")[1]
+    async with Redis.from_url(os.environ["NINEFOLD_REDIS_URL"]) as redis:
+        if context.shard == 1 and await redis.set(f"died:{uid}", "1", nx=True):
+            raise JobFailure("OutOfMemory", "the pod ran out of memory", permanent=False)
+    return ReadReport(shard=context.shard or 0, slices=10, read=10, traces=100)
+
+
 async def analyze(context: JobContext) -> Artifact:
     cases = []
     for bucket, count in (("selection", 62), ("sealed", 124)):
@@ -64,4 +74,4 @@ async def replay(context: JobContext) -> Artifact:
     return a_replay(replay_rows(wins=60, losses=4, both=60), calls_paid=370)
 
 
-PLAYS = {"probe": probe, "analyze": analyze, "propose": propose, "replay": replay}
+PLAYS = {"probe": probe, "read": read, "analyze": analyze, "propose": propose, "replay": replay}

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-STAGES = {f"ninefold.jobs.{stage}" for stage in ("probe", "analyze", "propose", "replay")}
+STAGES = {f"ninefold.jobs.{stage}" for stage in ("probe", "read", "analyze", "propose", "replay")}
 
 
 class ScriptedStages(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -305,6 +305,22 @@ def test_a_part_that_was_damaged_is_read_again(tmp_path: Path) -> None:
     assert (again.read, table(again, kept)) == (1, at_once(tmp_path))
 
 
+def test_mapped_files_lose_in_slices_what_they_lose_at_once(tmp_path: Path) -> None:
+    rows = [{"t": f"t{n}", "at": START // 10**9 + n * 40_000, "tool": "museum", "won": n % 2} for n in range(9)]
+    write_lines(tmp_path / "a.jsonl", *rows, {"t": "timeless", "tool": "museum"}, {"at": 1}, "{broken")
+    write_lines(tmp_path / "b.jsonl", *({**row, "at": row["at"] + 60_000} for row in rows))
+    wire = run_inputs().wire()
+    mapping = {"traceId": "t", "startTime": "at", "toolName": "tool", "outcome": "won"}
+    wire["backend"] = {"files": {"volume": {"configMap": {"name": "c"}}, "mapping": mapping}}
+    wire["agent"]["success"]["score"] = "won"
+    inputs, kept = RunInputs.model_validate(wire), MemoryParts()
+    found = read(tmp_path, kept, inputs)
+    whole = collect(open_backend(inputs.backend, tmp_path), Window(0, 2**62), inputs.agent)
+    assert table(found, kept, inputs) == Counter(whole.steps["trace_id"].to_pylist())
+    assert +found.tally.losses == Counter(whole.losses)
+    assert found.tally.losses["rows_without_time"] == 1
+
+
 # ---------------------------------------------------------------- servers
 
 
