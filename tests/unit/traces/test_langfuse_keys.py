@@ -13,7 +13,8 @@ from ninefold.controllers.jobs import trace_secrets, volume_of
 from ninefold.controllers.jobstate import Absent, Done, JobState
 from ninefold.controllers.objects import backend_of
 from ninefold.controllers.settings import OperatorSettings, RedisAddress
-from ninefold.controllers.tracebackend import Probe, TraceBackendSnapshot, plan
+from ninefold.controllers.tracebackend import TraceBackendSnapshot, plan
+from ninefold.controllers.turns import Turn
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SETTINGS = OperatorSettings("ninefold/jobs:1", RedisAddress("redis://redis"))
@@ -42,7 +43,7 @@ def planned(langfuse: dict[str, Any], state: JobState, report: ProbeReport | Non
             "spec": {"langfuse": langfuse},
         }
     )
-    snapshot = TraceBackendSnapshot(SETTINGS, backend, Probe("g1", NOW), state, report)
+    snapshot = TraceBackendSnapshot(SETTINGS, backend, Turn("g1", NOW), state, report)
     return [vars(action) for action in plan(snapshot, NOW).actions if not isinstance(action, Create)] + [
         action.manifest for action in plan(snapshot, NOW).actions if isinstance(action, Create)
     ]
