@@ -80,7 +80,9 @@ class ClickHouse:
         }
         params: _Row = {**_SETTINGS, **{f"param_{name}": value for name, value in values.items()}}
         try:
-            for line in self._server.lines("/", params, _QUERY):
+            for n, line in enumerate(self._server.lines("/", params, _QUERY)):
+                if n == 0 and not line.startswith(b"{"):
+                    raise self._stranger()
                 try:
                     row = json.loads(decode(line, self.losses))
                     row["TraceId"] = row["TraceId"].lower()
@@ -114,6 +116,9 @@ class ClickHouse:
             found = self._problem("BackendUnavailable", "has no memory or time for the query: read a shorter window")
             found.permanent = False
             return found
+        return self._stranger()
+
+    def _stranger(self) -> TracesProblem:
         return self._problem("WrongServer", "answers, but not as ClickHouse does: write the address of its HTTP port")
 
     def _problem(self, reason: str, what: str) -> TracesProblem:

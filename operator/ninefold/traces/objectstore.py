@@ -79,7 +79,11 @@ def _problem(source: ObjectStore, said: str) -> TracesProblem:
     if re.search(r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist", said, re.I):
         return TracesProblem("NoSuchBucket", f"{where} has no bucket of this name: check objectStore.url {source.url}")
     if re.search(r"not found|does not exist|NO_SUCH_KEY|Path does not exist", said, re.I):
-        return TracesProblem("NoTraces", f"nothing is below {source.url} at {where}: check the prefix")
+        return TracesProblem(
+            "NoTraces",
+            f"nothing is below {source.url} at {where}: check the prefix, and that objectStore.endpoint is the "
+            "store's API and not its web page",
+        )
     if re.search(r"SSL|TLS|certificate", said, re.I):
         return TracesProblem(
             "TlsFailed", f"{where} did not prove who it is: use a certificate that the Jobs' image trusts"
