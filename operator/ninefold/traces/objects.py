@@ -118,10 +118,9 @@ class Indexing:
     def packed(self, rows: Iterable[tuple[str, Record]], source: ObjectSource) -> Iterator[Packed]:
         """The rows as bytes, each noted in the entry."""
         for trace_id, row in rows:
-            try:
-                data = marshal.dumps((trace_id, row), 2)  # version 2: equal values give equal bytes
-            except ValueError:
-                source.losses["malformed_records"] += 1  # nested deeper than anybody nests
+            data = _packed(trace_id, row)
+            if data is None:
+                source.losses["malformed_records"] += 1
                 continue
             found = source.moment(row)
             moment = UNKNOWN if found is None or not -UNKNOWN < found < UNKNOWN else found
@@ -137,6 +136,18 @@ class Indexing:
     def entry(self, tag: str, losses: dict[str, int]) -> Entry:
         rows = np.array([tuple(noted) for noted in self._known.values()], _ROW)
         return Entry(tag, rows, losses)
+
+
+def _packed(trace_id: str, row: Record) -> bytes | None:
+    """As bytes, equal for equal rows; None for one that is nested deeper than anybody nests."""
+    try:
+        return marshal.dumps((trace_id, row), 2)  # of this version alone, equal values give equal bytes
+    except ValueError:
+        pass
+    try:  # times and decimals within nested columns become text
+        return marshal.dumps((trace_id, json.loads(json.dumps(row, default=str))), 2)
+    except (ValueError, RecursionError, TypeError):
+        return None
 
 
 def unpacked(data: bytes) -> tuple[str, Record]:

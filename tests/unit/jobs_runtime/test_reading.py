@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from langfuse_clients import HOST, Wire, a_trace
 from light_parts import LightPart, steps_of
@@ -24,7 +26,7 @@ from ninefold.traces import Window, collect, open_backend
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otlp import OtlpFiles
 from ninefold.traces.private import Private
-from standins.langfuse import Answer, Request, StandIn, ingest
+from standins.langfuse import Answer, Request, StandIn, ingest, write_export
 
 DAY, HOUR = 86_400.0, 3600.0
 FIRST = START / 1e9 // DAY * DAY - START / 1e9
@@ -319,6 +321,33 @@ def test_mapped_files_lose_in_slices_what_they_lose_at_once(tmp_path: Path) -> N
     assert table(found, kept, inputs) == Counter(whole.steps["trace_id"].to_pylist())
     assert +found.tally.losses == Counter(whole.losses)
     assert found.tally.losses["rows_without_time"] == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_an_export_of_langfuse_in_slices_is_what_it_is_at_once(kind: Any, tmp_path: Path) -> None:
+    runs = [
+        ("2025-06-15T15:00:00.000Z", "2025-06-16T03:00:00.000Z"),
+        ("2025-06-16T03:00:00.000Z", "2025-06-20T00:00:00.000Z"),
+    ]
+    write_export(ingest(a_trace(n * 300) for n in range(12)), tmp_path, runs, kind)
+    wire = run_inputs().wire()
+    wire["backend"] = {"langfuse": {"export": {"volume": {"configMap": {"name": "c"}}, "format": kind}}}
+    inputs, kept = RunInputs.model_validate(wire), MemoryParts()
+    found = read(tmp_path, kept, inputs)
+    whole = collect(open_backend(inputs.backend, tmp_path), Window(0, 2**62), inputs.agent)
+    assert (len(found.slices), read(tmp_path, kept, inputs).read) == (3, 0)
+    assert table(found, kept, inputs) == Counter(whole.steps["trace_id"].to_pylist())
+
+
+def test_a_row_with_a_time_inside_a_nested_column_is_kept(tmp_path: Path) -> None:
+    moment = datetime(2025, 6, 15, tzinfo=UTC)
+    rows = [{"t": "t1", "at": moment, "tool": "museum", "args": {"from": moment}, "won": 1.0}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    wire = run_inputs().wire()
+    mapping = {"traceId": "t", "startTime": "at", "toolName": "tool", "toolArgs": "args", "outcome": "won"}
+    wire["backend"] = {"files": {"volume": {"configMap": {"name": "c"}}, "format": "parquet", "mapping": mapping}}
+    inputs, kept = RunInputs.model_validate(wire), MemoryParts()
+    assert table(read(tmp_path, kept, inputs), kept, inputs) == {"t1": 1}
 
 
 # ---------------------------------------------------------------- servers
