@@ -1,5 +1,6 @@
 """One seed from its traces to its figures, in a namespace of its own."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from harness.kubectl import Kubectl, Manifest
 from harness.local import LocalCluster
 from harness.prompts import mounted
 from ninefold.client import render
+from ninefold.versions import from_configmap
 from recorded.agent import RecordedAgent, ReplayEndpoint
+from recorded.edits import worth
 from recorded.score import Figures, figures, play_all
 from testbed.processes import free_port
 
@@ -59,11 +62,18 @@ class Bench:
         def blind(metadata: Mapping[str, object]) -> dict[str, str]:
             return render(baseline, [], metadata)
 
+        promoted = play_all(cases, self._endpoint, lambda metadata: prompts.render(metadata).components)
+        served = from_configmap(kubectl.get("configmap", f"{agent['metadata']['name']}-{prompts.version}"))
+        found = worth(baseline, served.content.edits, cases, self._endpoint, promoted)
+        for one in found:
+            self._say(f"seed {seed}: {json.dumps(one.as_dict())}")
         return figures(
             seed,
             blind=play_all(cases, self._endpoint, blind),
-            promoted=play_all(cases, self._endpoint, lambda metadata: prompts.render(metadata).components),
+            promoted=promoted,
             calls=run["status"].get("figures", {}).get("replayCalls", 0),
+            edits=len(found),
+            edits_within=sum(one.kept_its_word for one in found),
         )
 
     def _manifests(self, traces: Path, prompt: str) -> dict[str, Manifest]:

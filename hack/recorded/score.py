@@ -38,6 +38,9 @@ class Figures:
     cases_with_invented: int
     steps_per_case: float
     calls: int
+    edits: int = 0
+    edits_within: int = 0
+    """Promoted lines, and those whose gain on unseen questions is within five points of what the run promised."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,7 +61,9 @@ def play_all(cases: Sequence[Case], play: Play, render: Render) -> list[Played]:
         return list(pool.map(one, cases))
 
 
-def figures(seed: int, blind: Sequence[Played], promoted: Sequence[Played], calls: int) -> Figures:
+def figures(
+    seed: int, blind: Sequence[Played], promoted: Sequence[Played], calls: int, *, edits: int = 0, edits_within: int = 0
+) -> Figures:
     """Both versions on the same cases, paired. `calls` is what the run paid at the replay endpoint."""
     pairs = list(zip(blind, promoted, strict=True))
     return Figures(
@@ -72,6 +77,8 @@ def figures(seed: int, blind: Sequence[Played], promoted: Sequence[Played], call
         cases_with_invented=sum(p.invented > 0 for p in promoted),
         steps_per_case=round(sum(p.steps for p in promoted) / len(pairs), 3),
         calls=calls,
+        edits=edits,
+        edits_within=edits_within,
     )
 
 
@@ -90,4 +97,6 @@ def pooled(several: Iterable[Figures]) -> Figures:
         cases_with_invented=sum(row.cases_with_invented for row in rows),
         steps_per_case=round(sum(row.steps_per_case * row.cases for row in rows) / cases, 3),
         calls=sum(row.calls for row in rows),
+        edits=sum(row.edits for row in rows),
+        edits_within=sum(row.edits_within for row in rows),
     )

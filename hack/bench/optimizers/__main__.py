@@ -24,7 +24,6 @@ from bench.optimizers.standin import Desk
 from bench.optimizers.world import FILE, World
 from ninefold.replay import in_order
 
-
 SAME = 0.01
 """Score on unseen cases within which two prompts count as equally good: what is measured has noise, too."""
 ALPHA = 0.05

@@ -69,4 +69,5 @@ def localised(world: World, outcome: Outcome) -> dict[str, bool]:
     signs = {"MissingFact": "list_depots", "ErrorLoop": "locked by customs", "ToolChoice": "confirm_freight"}
     top = outcome.patterns[:5]
     shown = [str([p["decision"], p["errors"]]) for p in top]
-    return {kind: any(sign in text for text in shown) for kind, sign in signs.items() if kind in world.modes}
+    planted = {mode["kind"] for mode in world.settings["modes"]}
+    return {kind: any(sign in text for text in shown) for kind, sign in signs.items() if kind in planted}

@@ -28,6 +28,9 @@ TOWNS = ("arden", "belmont", "corvin", "dunmore", "elston", "farrow", "garth", "
 GOODS = ("apples", "bolts", "carpets", "drums", "engines", "flour", "glass", "hides", "ink", "jars", "kilns", "looms")
 STYLES = ("{town}_dp_{tag}", "dp_{tag}_{town}", "{tag}_{town}_hub", "hub_{town}_{tag}", "{town}_{tag}_yard")
 GUESS = "{town}_depot"
+KINDS = ("MissingFact", "ErrorLoop", "ToolChoice", "Trap", "WrongFact")
+KNOWN = {"guess": 0.95, "looks": 0.15, "looks_when_told": 0.92}
+"""Without a `MissingFact` in the file a depot's code is what everybody guesses."""
 FILE = Path(__file__).with_name("modes.json")
 
 
@@ -56,11 +59,14 @@ class World:
     def __init__(self, seed: int, modes: Path = FILE) -> None:
         given: dict[str, Any] = json.loads(modes.read_text())
         self.settings = given
-        self.modes: dict[str, dict[str, Any]] = {mode["kind"]: mode for mode in given["modes"]}
+        self.modes: dict[str, dict[str, Any]] = {"MissingFact": KNOWN} | {mode["kind"]: mode for mode in given["modes"]}
+        if unknown := self.modes.keys() - KINDS:
+            raise ValueError(f"{modes.name} plants {', '.join(sorted(unknown))}: known kinds are {', '.join(KINDS)}")
         draw = random.Random(f"world/{seed}")
         self.regions = draw.sample(REGIONS, given["regions"])
         self.tags = {region: f"{draw.choice('bcdfghkmnp')}{draw.randrange(3, 99)}" for region in self.regions}
-        self.styles = dict(zip(self.regions, draw.sample(STYLES, len(self.regions)), strict=True))
+        styles = STYLES * -(-len(self.regions) // len(STYLES))
+        self.styles = dict(zip(self.regions, draw.sample(styles, len(self.regions)), strict=True))
         self.trap = self._region("Trap")
         self.renamed = self._region("WrongFact")
         every = [self._task(seed, r, t, g) for r in self.regions for t in TOWNS for g in GOODS]
