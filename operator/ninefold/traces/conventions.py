@@ -12,7 +12,7 @@ from typing import Any
 from ninefold.traces import genai
 from ninefold.traces.indexed import indexed
 from ninefold.traces.model import Message, Score, Span
-from ninefold.traces.precedence import kind_of, metadata_of, pick
+from ninefold.traces.precedence import fields_of, kind_of, metadata_of
 
 Events = Sequence[tuple[str, int, Mapping[str, Any]]]
 """Name, time and attributes of each event of a span."""
@@ -30,24 +30,26 @@ def apply(span: Span, attributes: Mapping[str, Any], events: Events, losses: Cou
     for name, _, said in events:
         if name == _DETAILS:  # the current conventions allow the content on an event instead of the span
             attributes = {**said, **attributes}
-    span.kind = kind_of(attributes)
+    fields = fields_of(attributes)
+    field = fields.get
+    span.kind = kind_of(attributes, fields)
     span.error_type = _text(attributes.get("error.type"))
     span.failed = span.failed or span.error_type is not None
-    span.agent = _text(pick(attributes, "agent"))
-    span.agent_version = _text(pick(attributes, "agent version"))
-    span.session_id = _text(pick(attributes, "session"))
-    span.user_id = _text(pick(attributes, "user"))
-    span.model = _text(pick(attributes, "model"))
-    span.prompt_name = _text(pick(attributes, "prompt name"))
-    span.prompt_version = _text(pick(attributes, "prompt version"))
-    span.tokens_in = genai.count_of(pick(attributes, "tokens in"))
-    span.tokens_out = genai.count_of(pick(attributes, "tokens out"))
-    span.cost_usd = genai.number(pick(attributes, "cost"), losses)
+    span.agent = _text(field("agent"))
+    span.agent_version = _text(field("agent version"))
+    span.session_id = _text(field("session"))
+    span.user_id = _text(field("user"))
+    span.model = _text(field("model"))
+    span.prompt_name = _text(field("prompt name"))
+    span.prompt_version = _text(field("prompt version"))
+    span.tokens_in = genai.count_of(field("tokens in"))
+    span.tokens_out = genai.count_of(field("tokens out"))
+    span.cost_usd = genai.number(field("cost"), losses)
     span.metadata = _metadata(attributes)
     if span.kind == "tool":
-        _tool(span, attributes)
+        _tool(span, attributes, fields)
     elif span.kind is not None:
-        _conversation(span, attributes, events, losses)
+        _conversation(span, attributes, fields, events, losses)
     span.scores = [s for s in (_score(span, *event, losses) for event in events) if s]
     for name, _, said in events:
         if name == "exception" and not span.error_message:
@@ -55,10 +57,11 @@ def apply(span: Span, attributes: Mapping[str, Any], events: Events, losses: Cou
             span.error_message = _text(said.get("exception.message"))
 
 
-def _tool(span: Span, attributes: Mapping[str, Any]) -> None:
-    span.tool_name = _text(pick(attributes, "tool")) or _text(attributes.get("traceloop.entity.name")) or span.name
-    span.call_id = _text(pick(attributes, "tool call"))
-    args, result = pick(attributes, "tool arguments"), pick(attributes, "tool result")
+def _tool(span: Span, attributes: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    field = fields.get
+    span.tool_name = _text(field("tool")) or _text(attributes.get("traceloop.entity.name")) or span.name
+    span.call_id = _text(field("tool call"))
+    args, result = field("tool arguments"), field("tool result")
     if args is None:
         args = attributes.get("input.value")
     if args is None:
@@ -81,8 +84,10 @@ def _entity(value: Any, *keys: str) -> Any:
     return next((inner[key] for key in keys if inner.get(key)), inner)
 
 
-def _conversation(span: Span, attributes: Mapping[str, Any], events: Events, losses: Counter[str]) -> None:
-    system = genai.messages_of(pick(attributes, "system prompt"), losses, "system")
+def _conversation(
+    span: Span, attributes: Mapping[str, Any], fields: Mapping[str, Any], events: Events, losses: Counter[str]
+) -> None:
+    system = genai.messages_of(fields.get("system prompt"), losses, "system")
     span.system = "\n".join(m.content for m in system) or None
     heard, said = _events(events, losses)
     get = attributes.get

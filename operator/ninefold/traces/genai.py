@@ -166,7 +166,7 @@ def _text(value: Any) -> str | None:
 
 def count_of(value: Any) -> int | None:
     """A count, also where a store has turned it into text or a float; None for what no counter shows."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     try:
         count = int(value)

@@ -9,7 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+import orjson
 
 from ninefold.api.tracebackend import Capabilities, OtlpSource
 from ninefold.traces import otlp_json, otlp_proto
@@ -87,10 +89,18 @@ def flats_in(files: Iterable[Stored], losses: Counter[str], most: float = math.i
 
 def _json(record: bytes, losses: Counter[str]) -> list[Flat]:
     try:
-        return list(otlp_json.flats_of(json.loads(decode(record, losses)), losses))
+        return list(otlp_json.flats_of(_loaded(record, losses), losses))
     except (ValueError, TypeError, AttributeError, RecursionError):
         losses["malformed_lines"] += 1
         return []
+
+
+def _loaded(record: bytes, losses: Counter[str]) -> Any:
+    """The record's JSON. The strict reader is five times as quick; what it refuses, the lenient one decides."""
+    try:
+        return orjson.loads(record)
+    except orjson.JSONDecodeError:
+        return json.loads(decode(record, losses))
 
 
 def _proto(record: bytes, losses: Counter[str]) -> list[Flat]:

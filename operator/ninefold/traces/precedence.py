@@ -72,26 +72,40 @@ ASSOCIATION = "traceloop.association.properties."
 """OpenLLMetry's own metadata."""
 
 
-def pick(attributes: Mapping[str, Any], field: str) -> Any:
-    """The first attribute of the field's row that is there and not empty."""
-    return next((v for name in FIELDS[field] if (v := attributes.get(name)) not in (None, "")), None)
+_PLACES = {name: (field, place) for field, row in FIELDS.items() for place, name in enumerate(row)}
+"""Attribute to the field that it is about and its place in the row: a span has fewer attributes than there are."""
 
 
-def kind_of(attributes: Mapping[str, Any]) -> StepKind | None:
-    """The kind of step, or None where the span is none of an agent's decisions."""
+def fields_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each field the first attribute of its row that is there and not empty."""
+    found: dict[str, Any] = {}
+    places: dict[str, int] = {}
+    for name, value in attributes.items():
+        at = _PLACES.get(name)
+        if at is not None and value is not None and value != "":
+            field, place = at
+            if place < places.get(field, len(_PLACES)):
+                found[field], places[field] = value, place
+    return found
+
+
+def kind_of(attributes: Mapping[str, Any], fields: Mapping[str, Any]) -> StepKind | None:
+    """The kind of step, or None where the span is none of an agent's decisions. `fields` as `fields_of` gives them."""
     for name, kinds in KINDS:
         if (value := attributes.get(name)) is not None:
             return kinds.get(str(value).lower())
-    if any(name in attributes for name in _LLM_WITHOUT_A_NAME) and pick(attributes, "model"):
+    if any(name in attributes for name in _LLM_WITHOUT_A_NAME) and fields.get("model"):
         return "llm"
-    return "tool" if pick(attributes, "tool") else None
+    return "tool" if fields.get("tool") else None
 
 
 def metadata_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What is left when all that has a meaning is taken: the words of the team that runs the agent."""
-    own = {k: v for k, v in attributes.items() if not k.startswith(CONSUMED)}
-    taken = {name for row in FIELDS.values() for name in row}
-    said = {
-        k.removeprefix(ASSOCIATION): v for k, v in attributes.items() if k.startswith(ASSOCIATION) and k not in taken
-    }
+    own: dict[str, Any] = {}
+    said: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if not name.startswith(CONSUMED):
+            own[name] = value
+        elif name.startswith(ASSOCIATION) and name not in _PLACES:
+            said[name.removeprefix(ASSOCIATION)] = value
     return {**said, **own}

@@ -11,7 +11,9 @@ import json
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
+
+import orjson
 
 from ninefold.traces.buckets import unit_hash
 
@@ -44,14 +46,27 @@ def by_trace(records: Iterable[tuple[str, Record]], size: int | None, losses: Co
         try:
             for key, record in records:
                 part = files[int(unit_hash(key, b"spool") * len(files))]
-                part.write(json.dumps([key, record], separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n")
+                part.write(_packed([key, record]))
             for file in files:
                 file.seek(0)
-                rows = (json.loads(line.decode("utf-8", "surrogatepass")) for line in file)
-                yield from _group(cast(Iterator[tuple[str, Record]], rows), losses)
+                yield from _group(map(_unpacked, file), losses)
         finally:
             for file in files:
                 file.close()
+
+
+def _packed(row: list[Any]) -> bytes:
+    """A line. What the quick writer does not know (halves of surrogate pairs, huge numbers) begins with a blank."""
+    try:
+        return orjson.dumps(row) + b"\n"
+    except TypeError:
+        return b" " + json.dumps(row, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _unpacked(line: bytes) -> tuple[str, Record]:
+    quick = not line.startswith(b" ")
+    key, record = orjson.loads(line) if quick else json.loads(line.decode("utf-8", "surrogatepass"))
+    return key, record
 
 
 def _measured(records: Iterable[tuple[str, Record]]) -> tuple[Iterable[tuple[str, Record]], int]:
@@ -97,13 +112,14 @@ def bounded(records: Iterable[Record], losses: Counter[str]) -> list[Record]:
 
 def weight(record: Any) -> int:
     """Characters of the texts in a record, however deep."""
+    if isinstance(record, str):
+        return len(record)
     size, stack = 0, [record]
     while stack:
         value = stack.pop()
-        if isinstance(value, str):
-            size += len(value)
-        elif isinstance(value, dict):
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            if isinstance(inner, str):
+                size += len(inner)
+            elif isinstance(inner, (dict, list)):
+                stack.append(inner)
     return size
