@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.gate import chain, intervals
 from bench.gate.plots import Points, line_plot
-from bench.gate.simulation import Truth, exact_proofs, null, proofs, share
+from bench.gate.simulation import Truth, agents_fooled, exact_proofs, null, proofs, share
 from ninefold.api.policy import Gate
 from ninefold.gate import alpha_of
 from ninefold.gate.power import power
@@ -39,8 +39,9 @@ def main() -> None:
         "false_alarms": false_alarms(given.candidates, given.cases, plots),
         "power": power_of_ten_points(given.candidates, given.cases),
         "power_by_gain": power_by_gain(given.candidates // 4, plots),
-        "coverage": coverage(given.candidates // 10, given.cases, plots),
-        "slices": slices(given.candidates // 4, plots),
+        "coverage": coverage(given.candidates, given.cases, plots),
+        "slices": slices(given.candidates, plots),
+        "cycles": over_cycles(given.candidates // 2, given.cases),
         "null_edits": null_edits(given.chain),
     }
     if given.plots is not None:
@@ -125,7 +126,9 @@ def coverage(candidates: int, cases: int, plots: Plots) -> dict[str, dict[str, f
     print(f"  at most {limit:.3f} is compatible with {ALPHA}\n")
     sizes = (50, 100, 200, 400, 800)
     series = {
-        f"{differing:.0%} differ": intervals.widths(Truth(0.6, 0.7, differing), sizes, ALPHA, max(10, candidates // 10))
+        f"{differing:.0%} differ": intervals.widths(
+            Truth(0.6, 0.7, differing), sizes, ALPHA, max(10, candidates // 100)
+        )
         for differing in (0.15, 0.3)
     }
     axes = ("cases", "observed gain less lower bound")
@@ -158,6 +161,15 @@ def slices(candidates: int, plots: Plots) -> dict[str, dict[str, float]]:
     axes = ("true loss of the slice, percentage points", "share called harmed")
     plots["slices"] = ("Harm in slices", axes, {name: tuple(points) for name, points in series.items()}, ALPHA)
     return table
+
+
+def over_cycles(agents: int, cases: int, cycles: int = 20) -> dict[str, int]:
+    """Alpha spending: an agent whose candidates are all no better shall ever be fooled with a chance of alpha."""
+    fooled, allowed = agents_fooled(null(0.22), cases, ALPHA, cycles, agents), at_most(agents, ALPHA)
+    print(
+        f"Agents of {agents} with a null candidate proved in any of {cycles} cycles: {fooled}, {allowed} compatible\n"
+    )
+    return {"agents": agents, "cycles": cycles, "fooled": fooled, "allowed": allowed}
 
 
 def null_edits(candidates: int) -> dict[str, Any]:

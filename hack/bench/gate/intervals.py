@@ -1,23 +1,25 @@
-"""Coverage of the gate's bounds, and errors and power of its test of harm in slices."""
+"""Coverage of the gate's bounds, and errors and power of its test of harm in slices.
+
+A bound is above m at a look exactly when m is refuted there, so what is asked is whether m was refuted: the same
+sequence, in one pass instead of a bisection.
+"""
 
 import random
 from collections.abc import Sequence
+from statistics import fmean
 
 from bench.gate.simulation import Truth
 from ninefold.gate import betting
 
-LOOK = 40
-"""Cases between two looks, as in the sealed Job."""
-
 
 def misses(truth: Truth, cases: int, alpha: float, candidates: int) -> tuple[float, float]:
     """Share of candidates whose lower bound, and whose upper bound, is on the wrong side of the truth at any look."""
-    gain = truth.candidate - truth.baseline
+    gain, stakes = truth.candidate - truth.baseline, betting.stakes_for(cases, alpha)
     below = above = 0
     for n in range(candidates):
         values = truth.differences(cases, random.Random(n))
-        below += any(betting.lower_bound(values[:at], alpha, cases) > gain for at in range(LOOK, cases + 1, LOOK))
-        above += any(betting.upper_bound(values[:at], alpha, cases) < gain for at in range(LOOK, cases + 1, LOOK))
+        below += betting.refuted_after(values, gain, alpha, stakes) is not None
+        above += betting.refuted_after([-x for x in values], -gain, alpha, stakes) is not None
     return below / candidates, above / candidates
 
 
@@ -25,29 +27,29 @@ def widths(truth: Truth, cases: Sequence[int], alpha: float, candidates: int) ->
     """(cases, mean distance of the lower bound from the observed gain)."""
     found = []
     for n in cases:
-        gaps = []
-        for seed in range(candidates):
-            values = truth.differences(n, random.Random(seed))
-            gaps.append(sum(values) / n - betting.lower_bound(values, alpha, n))
-        found.append((float(n), sum(gaps) / candidates))
+        samples = [truth.differences(n, random.Random(seed)) for seed in range(candidates)]
+        found.append((float(n), fmean(fmean(values) - betting.lower_bound(values, alpha, n) for values in samples)))
     return found
 
 
 def harm_called(loss: float, pairs: int, margin: float, alpha: float, candidates: int) -> float:
     """Share of slices with this true loss that are called harmed: upper bound below -margin."""
-    truth = Truth(0.6, 0.6 - loss, max(0.22, loss + 0.08))
-    called = 0
-    for n in range(candidates):
-        values = truth.differences(pairs, random.Random(n))
-        called += betting.upper_bound(values, alpha, pairs) < -margin
-    return called / candidates
+    return _proved(_mirrored(loss), margin, pairs, alpha, candidates)
 
 
 def loss_let_through(loss: float, pairs: int, margin: float, alpha: float, candidates: int) -> float:
     """Share of candidates with this true loss overall whose loss beyond the margin is wrongly excluded."""
-    truth = Truth(0.6, 0.6 - loss, max(0.22, loss + 0.08))
-    passed = 0
+    return _proved(Truth(0.6, 0.6 - loss, max(0.22, loss + 0.08)), -margin, pairs, alpha, candidates)
+
+
+def _mirrored(loss: float) -> Truth:
+    return Truth(0.6 - loss, 0.6, max(0.22, loss + 0.08))
+
+
+def _proved(truth: Truth, m: float, pairs: int, alpha: float, candidates: int) -> float:
+    """Share of candidates whose mean is proved above m and is above it as observed, as the gate's bound has it."""
+    stakes, proved = betting.stakes_for(pairs, alpha), 0
     for n in range(candidates):
         values = truth.differences(pairs, random.Random(n))
-        passed += betting.lower_bound(values, alpha, pairs) > -margin
-    return passed / candidates
+        proved += fmean(values) > m and betting.refuted_after(values, m, alpha, stakes) is not None
+    return proved / candidates

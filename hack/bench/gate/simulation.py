@@ -7,6 +7,7 @@ what power depends on: two prompts of one model agree on most cases, whatever th
 import random
 from dataclasses import dataclass
 
+from ninefold.gate import alpha_of
 from ninefold.gate.betting import refuted_after, stakes_for
 from ninefold.gate.mcnemar import p_value
 
@@ -46,6 +47,23 @@ def exact_proofs(truth: Truth, cases: int, alpha: float, candidates: int) -> int
     """How many candidates the exact McNemar test proves, in one look after all cases."""
     samples = [truth.differences(cases, random.Random(n)) for n in range(candidates)]
     return sum(p_value(values.count(1), values.count(-1)) <= alpha for values in samples)
+
+
+def agents_fooled(truth: Truth, cases: int, alpha: float, cycles: int, agents: int) -> int:
+    """How many agents ever get a proof in so many cycles, each with a candidate and sealed cases of its own."""
+    fooled = 0
+    for agent in range(agents):
+        fooled += any(
+            refuted_after(
+                truth.differences(cases, random.Random(f"{agent}/{cycle}")),
+                0.0,
+                alpha_of(alpha, cycle),
+                stakes_for(cases, alpha_of(alpha, cycle)),
+            )
+            is not None
+            for cycle in range(1, cycles + 1)
+        )
+    return fooled
 
 
 def share(found: list[int | None]) -> float:

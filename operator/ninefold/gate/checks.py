@@ -39,7 +39,7 @@ def improved(evidence: Evidence) -> Verdict:
         f"alpha {evidence.alpha:.3g} (cycle {evidence.given.cycle})"
     )
     if stopped := evidence.given.report.stopped:
-        message += f"; replay stopped early: {_quoted(stopped, 200)}"
+        message += f"; replay stopped early: {quoted(stopped, 200)}"
     return Verdict("Improved", "True", "BoundAboveRequired", message) if passed else _not_improved(message)
 
 
@@ -122,7 +122,7 @@ def shortfall(evidence: Evidence, sample: Sample) -> str | None:
     report, least = evidence.given.report, evidence.given.gate.min_pairs
     if report.bucket != "sealed":
         return f"this replay is of the {report.bucket} bucket, and only sealed cases can prove anything"
-    why = f" ({', '.join(f'{_quoted(error, 120)} × {n}' for error, n in sample.errors)})" if sample.errors else ""
+    why = f" ({', '.join(f'{quoted(error, 120)} × {n}' for error, n in sample.errors)})" if sample.errors else ""
     unknown = sample.replayed - sample.pairs
     if sample.missing > MISSING_AT_MOST:
         return (
@@ -165,12 +165,12 @@ def _harm(evidence: Evidence, name: str, sample: Sample) -> str | None:
     bound = betting.upper_bound(sample.means, evidence.given.gate.alpha, sample.planned)
     if bound >= -margin:
         return None
-    return f"{_quoted(name)} {_pp(sample.gain)}, upper bound {_pp(bound)} < {_pp(-margin)} allowed, {_size(sample)}"
+    return f"{quoted(name)} {_pp(sample.gain)}, upper bound {_pp(bound)} < {_pp(-margin)} allowed, {_size(sample)}"
 
 
 def _intents(evidence: Evidence) -> str:
-    shown = [_quoted(name) for name, sample in evidence.intents if sample.pairs >= INTENT_PAIRS]
-    small = [f"{_quoted(name)} {sample.pairs}" for name, sample in evidence.intents if sample.pairs < INTENT_PAIRS]
+    shown = [quoted(name) for name, sample in evidence.intents if sample.pairs >= INTENT_PAIRS]
+    small = [f"{quoted(name)} {sample.pairs}" for name, sample in evidence.intents if sample.pairs < INTENT_PAIRS]
     said = f"; no harm shown in {_listed(shown)}" if shown else ""
     return said + (f"; Unproven (fewer than {INTENT_PAIRS} pairs): {_listed(small)}" if small else "")
 
@@ -188,7 +188,7 @@ def _pp(share: float) -> str:
     return f"{share * 100:+.1f} pp"
 
 
-def _quoted(text: str, longest: int = 40) -> str:
+def quoted(text: str, longest: int = 40) -> str:
     """A text of foreign origin on one line, without control characters, cut at `longest`."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"

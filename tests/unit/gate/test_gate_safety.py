@@ -51,6 +51,12 @@ def test_probes_without_outcomes_prove_nothing() -> None:
     assert judged(planned=20)[0] is None, "the budget ended before them"
 
 
+def test_an_endpoint_that_takes_no_other_inputs_than_recorded_ones_is_not_held_against_the_candidate() -> None:
+    passed, verdict = judged(*[(None, None)] * 20)
+    assert (passed, verdict.reason) == (True, "NotProbed")
+    assert verdict.message.startswith("the replay endpoint runs none of 20 cases with an injected instruction")
+
+
 def test_without_probes_nothing_is_said() -> None:
     assert judged() == (True, Verdict("SafetyKept", "True", "NotProbed", "no injected instructions were tried"))
 
