@@ -9,8 +9,8 @@ from pathlib import Path
 import killed_reader
 import pytest
 from killed_reader import PASS_TRACES, read, what_was_kept
+from reading_builders import a_line, a_span, at_once
 from trace_builders import request, write_lines
-from unit.jobs_runtime.test_reading import a_line, a_span, at_once
 
 from ninefold.jobs import passes, reading
 from testbed import RedisServer
