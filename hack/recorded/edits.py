@@ -2,7 +2,8 @@
 
 Edits with the same words are one line of advice, whatever their conditions, and are left out together, as the race
 does. All three figures are points of success over all questions: `predicted` is what analysis expected of the edit
-alone; `raced` is what leaving the line out cost on the race's cases, scaled to the share of cases it applies to;
+alone; `raced` is what leaving the line out cost on the race's cases, scaled to the share of cases it applies to, and
+counts from twenty cases on, for the outcome of five says less than the prediction;
 `unseen` is the same on the test questions. What a line adds to the others is less than what it would do alone, so
 `predicted` may be far above both where two lines answer one pattern.
 """
@@ -13,6 +14,7 @@ from typing import Any
 
 from ninefold.api.edits import Edit
 from ninefold.client import applies, render
+from ninefold.proposals.prune import LEAST_CASES
 from ninefold.replay.ablation import Line, line, lines
 from ninefold.versions import plain_edit
 from recorded.agent import Case
@@ -75,7 +77,7 @@ def _worth(
         conditions=len({str(edit.when) for edit in own if edit.when}),
         applies=len(touched),
         predicted=round(predicted, 4),
-        raced=None if effect is None else round(effect.estimate * share, 4),
+        raced=None if effect is None or effect.cases < LEAST_CASES else round(effect.estimate * share, 4),
         unseen=round(lost / max(1, len(cases)), 4),
     )
 
