@@ -7,11 +7,10 @@ word: otherwise the texts are prose or names, and `…` stands for them. A text 
 has a few such values, as a mode has.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from ninefold.analysis.words import WORD, texts
+from ninefold.analysis.words import WORD, loads, texts
 
 LEAD_TASKS = 5
 """Distinct tasks in which a word must lead the same argument of the same tool to be part of a signature."""
@@ -54,7 +53,7 @@ class Actions:
 
     def _arguments(self, tool: str, args: str) -> list[str]:
         try:
-            value = json.loads(args) if args else {}
+            value = loads(args) if args else {}
         except ValueError:
             value = args
         if not isinstance(value, dict):

@@ -1,6 +1,5 @@
 """The episodes of one bucket as tables in the engine. The only place that turns Python objects into columns."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ import pyarrow as pa
 
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import Episode
-from ninefold.analysis.words import identifiers, one_word, texts, values
+from ninefold.analysis.words import identifiers, loads, one_word, texts, values
 
 _EPISODES = pa.schema(
     [
@@ -80,7 +79,7 @@ def readable(tool: str, args: str) -> str:
         return tool
     found = texts(args)
     try:
-        alone = len(found) == 1 and len(json.loads(args)) == 1
+        alone = len(found) == 1 and len(loads(args)) == 1
     except (ValueError, TypeError):
         alone = len(found) == 1
     return _BLANKS.sub(" ", found[0][1] if alone else args).strip().rstrip(";.").rstrip()

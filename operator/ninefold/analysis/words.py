@@ -9,7 +9,10 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 WORD = re.compile(r"[^\W\d]\w*")
 MAX_VALUES = 2_000
@@ -21,13 +24,28 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.S)
 _CUTS = ("), ", "], ", "}, ", "),", "],", "},")
 
 
-def texts(args: str) -> list[tuple[str, str]]:
-    """The string arguments of a call with their names; ("", args) when the arguments are no JSON object."""
+def loads(text: str) -> Any:
+    """JSON by the quick reader; by the lenient one what that refuses. Numbers beyond 64 bits lose their last digits.
+
+    Raises ValueError, or RecursionError for what is nested too deep.
+    """
     try:
-        value = json.loads(args)
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+@lru_cache(maxsize=2**15)
+def texts(args: str) -> tuple[tuple[str, str], ...]:
+    """The string arguments of a call with their names; ("", args) when the arguments are no JSON object.
+
+    The same arguments are read by several parties, and by many calls.
+    """
+    try:
+        value = loads(args)
     except ValueError:
-        return [("", args)]
-    return list(_texts(value, "")) if isinstance(value, (dict, list)) else [("", str(value))]
+        return (("", args),)
+    return tuple(_texts(value, "")) if isinstance(value, (dict, list)) else (("", str(value)),)
 
 
 def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -89,7 +107,7 @@ def _parse(result: str) -> Any:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError):
         pass
     try:
