@@ -119,7 +119,7 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, ho
         plateau=standing.plateau(rates),
         budget=standing.budget(solved, judged, found),
     )
-    return Analysis(report, *_cases(whole, inputs.policy.replay.max_cases), intents)
+    return Analysis(report, *_cases(whole, inputs), intents)
 
 
 def _intents(whole: Whole, key: str | None, known: Intents | None) -> Intents:
@@ -130,9 +130,10 @@ def _intents(whole: Whole, key: str | None, known: Intents | None) -> Intents:
     return learn(zip(map(str, asked["task"].to_pylist()), asked["asked"].to_pylist(), strict=True), known)
 
 
-def _cases(whole: Whole, limit: int) -> tuple[CaseSet, CaseSet]:
-    strata = sizes(whole.rows)
-    selection, sealed = (chosen(bucket, whole.openings, strata, limit) for bucket in ("selection", "sealed"))
+def _cases(whole: Whole, inputs: RunInputs) -> tuple[CaseSet, CaseSet]:
+    strata, limit = sizes(whole.rows), inputs.policy.replay.max_cases
+    selection = chosen("selection", whole.openings, strata, limit)
+    sealed = chosen("sealed", whole.openings, strata, limit, inputs.sealed_since)
     clusters = cluster_names(whole, [row["trace_id"] for row in (*selection, *sealed)])
     return case_set("selection", selection, clusters), case_set("sealed", sealed, clusters)
 

@@ -8,6 +8,7 @@ each, and with the sizes of the strata the sample of all parts is exact.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -107,21 +108,32 @@ def sizes(rows: pa.Table) -> dict[tuple[int, str | None, bool], int]:
 
 
 def chosen(bucket: Literal["selection", "sealed"], kept: Sequence[dict[str, Any]],
-           strata: Mapping[tuple[int, str | None, bool], int], limit: int) -> list[dict[str, Any]]:  # fmt: skip
-    """The openings of a bucket's sample in the order of their ids. `kept`: rows as OPENINGS, of all parts."""
+           strata: Mapping[tuple[int, str | None, bool], int], limit: int,
+           since: str | None = None) -> list[dict[str, Any]]:  # fmt: skip
+    """The openings of a bucket's sample in the order of their ids. `kept`: rows as OPENINGS, of all parts.
+
+    Traces that started after `since` (RFC 3339) go first, others fill up: so what was opened before is used again only
+    where new ones do not suffice.
+    """
+    moment = datetime.fromisoformat(since).timestamp() if since else None
     number = BUCKETS.index(bucket)
     groups: defaultdict[Stratum, list[dict[str, Any]]] = defaultdict(list)
     for row in kept:
         if row["bucket"] == number:
             groups[row["intent"], row["solved"]].append(row)
-    ranked: list[tuple[float, str, dict[str, Any]]] = []
+    ranked: list[tuple[bool, float, str, dict[str, Any]]] = []
     for (intent, solved), group in groups.items():
         group.sort(key=lambda r: (r["rank"], r["trace_id"]))
         # The n-th of a stratum stands at the same height as the n-th of an equally large one: a cut takes equal shares.
         size = strata[number, intent, solved]
-        ranked += (((i + 0.5) / size, r["trace_id"], r) for i, r in enumerate(group))
-    cut = sorted(ranked, key=lambda r: (r[0], r[1]))[:limit]
-    return [row for _, _, row in sorted(cut, key=lambda r: r[1])]
+        ranked += ((_opened(r, moment), (i + 0.5) / size, r["trace_id"], r) for i, r in enumerate(group))
+    cut = sorted(ranked, key=lambda r: r[:3])[:limit]
+    return [row for *_, row in sorted(cut, key=lambda r: r[2])]
+
+
+def _opened(row: dict[str, Any], moment: float | None) -> bool:
+    """Whether a trace may have been among sealed cases before."""
+    return moment is not None and (row["started"] is None or row["started"] <= moment)
 
 
 def case_set(

@@ -113,6 +113,7 @@ class RunInputs(Model):
     baseline: VersionContent = Field(description="The stable version: what is served now and what candidates extend.")
     window_start: str
     window_end: str
+    sealed_since: str | None = Field(None, description="Until when traces were among sealed cases of earlier runs.")
     gains: list[GainRecord] = Field(default_factory=list, description="What earlier replays made of predictions.")
 
 

@@ -15,6 +15,7 @@ from ninefold.controllers.delivery import owner_for, with_content
 from ninefold.controllers.gains import gains
 from ninefold.controllers.outcome import Outcome, rounded
 from ninefold.controllers.run_end import End, end, fail
+from ninefold.controllers.run_results import covered
 from ninefold.controllers.run_snapshot import RunSnapshot
 from ninefold.controllers.run_spending import booked_env
 from ninefold.controllers.run_stages import is_absent, start, taken
@@ -45,16 +46,22 @@ def begin(s: RunSnapshot, now: datetime) -> Outcome | None:
     try:
         ledger = known_versions(s).ledger.paid(s.run.uid, "replay-selection", s.run.status.figures.replay_calls or 0)
         _, cycle = ledger.open_sealed(s.run.uid, candidate.hash)
-        ledger, _ = ledger.open_sealed(s.run.uid, candidate.hash, alpha_of(_alpha(s), cycle))
+        ledger, _ = ledger.open_sealed(s.run.uid, candidate.hash, alpha_of(_alpha(s), cycle), _window_end(s))
     except SealedAlreadyOpened as error:
         return fail(s, now, error.reason, str(error))
     env = {
         "NINEFOLD_CANDIDATE": candidate.id,
         "NINEFOLD_CANDIDATE_HASH": candidate.hash,
         "NINEFOLD_CYCLE": str(cycle),
+        "NINEFOLD_SEALED_SINCE": ledger.last_opened(candidate.hash, but=s.run.uid) or "",
         **booked_env(s, now),
     }
-    return start(s, s.stage, _book(s, ledger), **env)
+    return start(s, s.stage, _book(s, ledger), **{name: value for name, value in env.items() if value})
+
+
+def _window_end(s: RunSnapshot) -> str:
+    assert s.inputs is not None and s.inputs.value is not None
+    return s.inputs.value.window_end
 
 
 def _alpha(s: RunSnapshot) -> float:
@@ -116,7 +123,10 @@ def _told(result: GateResult, report: ReplayReport) -> tuple[Verdict, ...]:
         Verdict(v.type, v.status, v.reason, v.message + (spent if v.type == WITHIN_BUDGET else ""))
         for v in result.verdicts
     )
-    return (true(REPLAYED, REPLAYED, f"{len(report.rows)} sealed cases, {report.calls_paid} calls"), *gate)
+    return (
+        true(REPLAYED, REPLAYED, f"{len(report.rows)} sealed cases, {report.calls_paid} calls{covered(report)}"),
+        *gate,
+    )
 
 
 def _whole(spending: Spending) -> Spent:

@@ -173,7 +173,8 @@ def selected(s: RunSnapshot, now: datetime) -> Outcome | None:
     if (missing := _too_much_missing(report)) is not None:
         told = false(REPLAYED, "Inconclusive", missing)
         return end(s, now, "Inconclusive", missing, verdicts=(told,), status=status)
-    sentence = f"{len(report.rows)} selection cases, {report.calls_paid} calls: {report.why or 'no word on the race'}"
+    sentence = f"{len(report.rows)} selection cases, {report.calls_paid} calls{covered(report)}: "
+    sentence += report.why or "no word on the race"
     if report.winner is None and report.stopped is not None:
         told = false(REPLAYED, "Stopped", f"{sentence}; {report.stopped}")
         spent = false(WITHIN_BUDGET, "BudgetSpent", report.stopped)
@@ -181,6 +182,19 @@ def selected(s: RunSnapshot, now: datetime) -> Outcome | None:
     if report.winner is None:
         return end(s, now, "NotImproved", sentence, verdicts=(true(REPLAYED, "NoWinner", sentence),), status=status)
     return _freeze(s, now, report, sentence, status)
+
+
+def covered(report: ReplayReport) -> str:
+    """How far recorded tool results went, where Ninefold ran the agent's loop; else nothing."""
+    if not report.coverage:
+        return ""
+    calls = sum(one.tool_calls for one in report.coverage.values())
+    answers = sum(one.tool_answers for one in report.coverage.values())
+    worst = max(report.coverage.items(), key=lambda pair: (pair[1].unknown / max(1, pair[1].cases), pair[0]))
+    return (
+        f", {answers} of {calls} tool calls answered, {worst[1].unknown} of {worst[1].cases} cases unknown "
+        f"under {worst[0]} at most"
+    )
 
 
 def _too_much_missing(report: ReplayReport) -> str | None:

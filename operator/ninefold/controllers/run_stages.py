@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ninefold.api import labels
-from ninefold.api.agent import Success
+from ninefold.api.agent import AgentSpec, Success
 from ninefold.api.artifacts import JobError
 from ninefold.api.base import SecretKeyRef
 from ninefold.api.engine import ENGINE_PASSWORD
@@ -116,23 +116,31 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
             named[ENGINE_PASSWORD] = engine.clickhouse.password_secret_ref
         return named
     if stage == "propose" and policy.proposals.reflection is not None:
-        reflection = policy.proposals.reflection
-        keys: dict[str, SecretKeyRef | None] = {"NINEFOLD_REFLECTION_API_KEY": reflection.api_key_secret_ref}
-        if policy.proposals.search is not None and agent.replay is not None and agent.replay.endpoint is not None:
-            keys["NINEFOLD_REPLAY_API_KEY"] = agent.replay.endpoint.api_key_secret_ref
+        keys: dict[str, SecretKeyRef | None] = {
+            "NINEFOLD_REFLECTION_API_KEY": policy.proposals.reflection.api_key_secret_ref
+        }
+        if policy.proposals.search is not None:
+            keys |= _replay_keys(agent)
         return {name: key for name, key in keys.items() if key is not None}
-    if stage.startswith("replay-") and agent.replay is not None:
-        keys = {}
-        if (endpoint := agent.replay.endpoint) is not None:
-            keys["NINEFOLD_REPLAY_API_KEY"] = endpoint.api_key_secret_ref
-        if (trajectory := agent.replay.trajectory) is not None:
-            keys["NINEFOLD_MODEL_API_KEY"] = agent.model.api_key_secret_ref
-            if trajectory.sandbox is not None:
-                keys["NINEFOLD_SANDBOX_API_KEY"] = trajectory.sandbox.api_key_secret_ref
+    if stage.startswith("replay-"):
+        keys = _replay_keys(agent)
         if judge := _judge(agent.success, stage):
             keys["NINEFOLD_JUDGE_API_KEY"] = judge.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
     return {}
+
+
+def _replay_keys(agent: AgentSpec) -> dict[str, SecretKeyRef | None]:
+    """What runs a case: the staging endpoint, or the model behind the agent and the sandbox of its tools."""
+    replay = agent.replay
+    keys: dict[str, SecretKeyRef | None] = {}
+    if replay is not None and replay.endpoint is not None:
+        keys["NINEFOLD_REPLAY_API_KEY"] = replay.endpoint.api_key_secret_ref
+    if replay is not None and replay.trajectory is not None:
+        keys["NINEFOLD_MODEL_API_KEY"] = agent.model.api_key_secret_ref
+        if replay.trajectory.sandbox is not None:
+            keys["NINEFOLD_SANDBOX_API_KEY"] = replay.trajectory.sandbox.api_key_secret_ref
+    return keys
 
 
 def _judge(success: Success, stage: JobStage) -> Judge | None:

@@ -160,8 +160,16 @@ def _inputs(s: RunSnapshot, now: datetime, stable: Version) -> RunInputs:
         baseline=stable.content,
         window_start=rfc3339(now - parse_duration(s.policy.spec.traces.window)),
         window_end=rfc3339(now),
+        sealed_since=_sealed_since(s),
         gains=_gains(s),
     )
+
+
+def _sealed_since(s: RunSnapshot) -> str | None:
+    try:
+        return read_ledger(s.ledger).last_opened()
+    except TamperedVersion:
+        return None  # the Agent's own condition says so
 
 
 def _gains(s: RunSnapshot) -> list[GainRecord]:

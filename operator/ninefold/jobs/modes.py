@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from statistics import fmean
 
 from ninefold.api.artifacts import Case, Coverage, ReplayRow
 from ninefold.api.base import parse_duration
@@ -61,3 +62,8 @@ def coverage(rows: Sequence[ReplayRow]) -> dict[str, Coverage]:
         for arm, pairs in by_arm.items()
         if any(calls for calls, _ in pairs)
     }
+
+
+def calls_a_case(cases: Sequence[Case]) -> float:
+    """Calls that one case takes: one of the endpoint; of our own loop as many as it had tool calls, and the answer."""
+    return 1 + fmean(len(case.recorded) for case in cases) if cases else 1.0

@@ -18,11 +18,11 @@ from ninefold.api.artifacts import (
     ReplayRow,
     is_composed,
 )
-from ninefold.api.spending import Spending
+from ninefold.api.spending import Spending, Spent
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.grading import Grading, open_grading
-from ninefold.jobs.modes import coverage, open_mode
+from ninefold.jobs.modes import calls_a_case, coverage, open_mode
 from ninefold.jobs.purses import in_money, open_purse, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import (
@@ -33,6 +33,7 @@ from ninefold.replay import (
     Till,
     Tournament,
     answers_are_told,
+    fresh,
     in_order,
     plan_of,
     probed,
@@ -61,7 +62,9 @@ async def run(ctx: JobContext) -> ReplayReport:
     policy = ctx.run.policy.replay
     analysis = await ctx.upstream_artifact("analyze", AnalysisReport)
     proposals = await ctx.upstream_artifact("propose", ProposalSet)
-    share = 1.0 if ctx.bucket == "sealed" else 1.0 - _kept_for_the_seal(ctx, analysis)
+    cases = await _cases(ctx, analysis)
+    a_case = calls_a_case(cases)
+    share = 1.0 if ctx.bucket == "sealed" else 1.0 - _kept_for_the_seal(ctx, analysis, a_case)
     purse = await open_purse(ctx, SEALED if ctx.bucket == "sealed" else SELECTION, share)
     limiter = Limiter(policy.concurrency, start=1 if purse.reopened else None)
     till = Till(
@@ -72,7 +75,6 @@ async def run(ctx: JobContext) -> ReplayReport:
         price=ctx.run.agent.model.price,
         in_money=in_money(ctx.run.policy.budget),
     )
-    cases = await _cases(ctx, analysis)
     async with open_mode(ctx, cases) as mode, open_grading(ctx, cases, purse) as grading:
         buyer = Buyer(mode, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
         runner = Runner(
@@ -86,7 +88,7 @@ async def run(ctx: JobContext) -> ReplayReport:
             if ctx.bucket == "sealed":
                 report = await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals), grading=grading)
             else:
-                affordable = int(ctx.run.policy.budget.replay_calls * share)
+                affordable = int(ctx.run.policy.budget.replay_calls * share / a_case)
                 report = await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
                 report = report.model_copy(update={"sealed_cases": _sealed_cases(ctx, analysis)})
             return await grading.concluded(report)
@@ -95,12 +97,15 @@ async def run(ctx: JobContext) -> ReplayReport:
             raise JobFailure(failure.reason, failure.message, permanent=failure.permanent, spending=spent) from failure
 
 
-def _kept_for_the_seal(ctx: JobContext, analysis: AnalysisReport) -> float:
-    """The share of the budget that the race leaves: enough for the sealed cases, at most half."""
+def _kept_for_the_seal(ctx: JobContext, analysis: AnalysisReport, a_case: float) -> float:
+    """The share of the budget that the race leaves: enough for the sealed cases, at most half.
+
+    `a_case`: calls that one case takes under one arm.
+    """
     total = ctx.run.policy.budget.replay_calls
     sealed = _sealed_cases(ctx, analysis)
     probes = PROBED_ARMS * min(sealed, ctx.run.policy.gate.injection_probes)
-    return min(SEALED_ARMS * sealed + probes, total // 2) / total
+    return min(int((SEALED_ARMS * sealed + probes) * a_case), total // 2) / total
 
 
 def _sealed_cases(ctx: JobContext, analysis: AnalysisReport) -> int:
@@ -180,7 +185,7 @@ async def _report(
         candidate=candidate,
         removals=list(removals),
         prompt_tokens=runner.prompt_tokens,
-        calls_paid=sum(one.calls for one in spent.by_purpose().values()),
+        calls_paid=spent.by_purpose().get("replay", Spent()).calls,
         calls_cached=runner.buyer.counts["cached"],
         stopped=f"{runner.stopped}; spent: {spent}" if runner.stopped else None,
         spending=spent,
@@ -197,11 +202,16 @@ def _progress(ctx: JobContext, cases: int, buyer: Buyer) -> None:
 
 
 async def _cases(ctx: JobContext, analysis: AnalysisReport) -> list[Case]:
-    """The bucket's cases in replay order, at most as many as the policy allows."""
+    """The bucket's cases in replay order, at most as many as the policy allows.
+
+    Sealed cases that have judged this candidate in an earlier run do not judge it again.
+    """
     cases: list[Case] = []
     for ref in analysis.cases:
         if ref.bucket == ctx.bucket:
             cases += (await ctx.artifact(ref, CaseSet)).cases
+    if ctx.bucket == "sealed" and ctx.sealed_since is not None:
+        cases = fresh(cases, ctx.sealed_since)
     return in_order(cases)[: ctx.run.policy.replay.max_cases]
 
 

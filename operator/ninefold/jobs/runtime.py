@@ -64,6 +64,8 @@ class JobContext:
     """Number of this pod in an Indexed Job, from 0."""
     cycle: int | None = None
     """Looks at this agent's sealed cases, with this one; None: not told, so that all of them are run."""
+    sealed_since: str | None = None
+    """Until when traces were among the sealed cases that have judged this very candidate before."""
     booked: Booked = field(default_factory=Booked)
     """What the Agent's ledger knows to be spent."""
     replay_api_key: SecretStr | None = None
@@ -142,6 +144,7 @@ def read_context(
         candidate=environment.get("NINEFOLD_CANDIDATE") or None,
         candidate_hash=environment.get("NINEFOLD_CANDIDATE_HASH") or None,
         cycle=int(environment.get("NINEFOLD_CYCLE") or 0) or None,
+        sealed_since=environment.get("NINEFOLD_SEALED_SINCE") or None,
         booked=_read_booked(environment.get("NINEFOLD_BOOKED", "{}")),
         replay_api_key=_secret(environment, "NINEFOLD_REPLAY_API_KEY"),
         model_api_key=_secret(environment, "NINEFOLD_MODEL_API_KEY"),

@@ -5,7 +5,7 @@
 """
 
 from ninefold.replay.buyer import Buyer
-from ninefold.replay.cases import in_order
+from ninefold.replay.cases import fresh, in_order
 from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.endpoint import Endpoint
 from ninefold.replay.limiter import Limiter
@@ -41,6 +41,7 @@ __all__ = [
     "Usage",
     "Walker",
     "answers_are_told",
+    "fresh",
     "in_order",
     "null_edit",
     "plan_of",

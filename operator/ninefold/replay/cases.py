@@ -7,6 +7,7 @@ stratum the order is that of a hash of the case's id, which nobody who writes ca
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 
 from ninefold.api.artifacts import Case, sha256
 
@@ -23,6 +24,12 @@ def in_order(cases: Iterable[Case]) -> list[Case]:
         # small strata do not all stand at the front.
         placed += [((k + unit_hash(case.case_id)) / len(stratum), case) for k, case in enumerate(stratum)]
     return [case for _, case in sorted(placed, key=lambda pair: (pair[0], pair[1].case_id))]
+
+
+def fresh(cases: Iterable[Case], since: str) -> list[Case]:
+    """The cases whose traces started after a moment (RFC 3339). Of one without a time nobody knows: it is not fresh."""
+    moment = datetime.fromisoformat(since).timestamp()
+    return [case for case in cases if case.started is not None and case.started > moment]
 
 
 def unit_hash(text: str) -> float:

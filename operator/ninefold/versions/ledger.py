@@ -32,6 +32,7 @@ class SealedOpening(Model):
     candidate: Hash10 = Field(description="Hash of the candidate that was frozen before they were opened.")
     cycle: int = Field(ge=1, description="Its number in the life of the Agent; sets the share of alpha.")
     alpha: float | None = Field(None, ge=0, le=1, description="Error rate that this opening spent.")
+    window_end: ShortText | None = Field(None, description="End of the run's window: no later trace was among them.")
 
 
 class RunCalls(Model):
@@ -75,8 +76,12 @@ class Ledger(Model):
             return self
         return self.model_copy(update={"quarantine": [*self.quarantine, hash10][-KEPT_QUARANTINE:]})
 
-    def open_sealed(self, run_uid: str, candidate_hash: str, alpha: float | None = None) -> "tuple[Ledger, int]":
+    def open_sealed(
+        self, run_uid: str, candidate_hash: str, alpha: float | None = None, window_end: str | None = None
+    ) -> "tuple[Ledger, int]":
         """Book one use of the sealed cases; returns the ledger and the number of the cycle.
+
+        `window_end` is that of the run's traces: no trace that started later was among them.
 
         The same run and candidate get the number they got before. Raises SealedAlreadyOpened when the run comes with
         another candidate: one candidate is frozen before the sealed cases are opened.
@@ -90,8 +95,19 @@ class Ledger(Model):
                     )
                 return self, opening.cycle
         cycle = self.cycles + 1
-        opening = SealedOpening(run_uid=run_uid, candidate=candidate_hash, cycle=cycle, alpha=alpha)
+        opening = SealedOpening(
+            run_uid=run_uid, candidate=candidate_hash, cycle=cycle, alpha=alpha, window_end=window_end
+        )
         return self.model_copy(update={"cycles": cycle, "sealed": [*self.sealed, opening][-KEPT_RUNS:]}), cycle
+
+    def last_opened(self, candidate_hash: str | None = None, but: str | None = None) -> str | None:
+        """Until when traces were among opened sealed cases: for this candidate, or ever; runs other than `but`."""
+        found = [
+            opening.window_end
+            for opening in self.sealed
+            if opening.window_end is not None and opening.run_uid != but and candidate_hash in (None, opening.candidate)
+        ]
+        return max(found, default=None)
 
     def paid(self, run_uid: str, stage: str, calls: int) -> "Ledger":
         """Book the replay calls that a stage of a run has paid so far, counted from the start of the stage.

@@ -110,6 +110,7 @@ _TIMES = {
     "nextRunTime",
     "windowStart",
     "windowEnd",
+    "sealedSince",
     "inputsHash",
 }
 """The inputs carry the window, so their hash is a time, too."""

@@ -3,7 +3,7 @@
 import random
 
 from ninefold.api.artifacts import Case
-from ninefold.replay import in_order
+from ninefold.replay import fresh, in_order
 
 
 def case(n: int, intent: str, succeeded: bool) -> Case:
@@ -29,3 +29,11 @@ def test_every_beginning_of_the_order_is_a_small_picture_of_the_whole() -> None:
 
 def test_no_cases_have_no_order() -> None:
     assert in_order([]) == []
+
+
+def test_only_traces_that_started_later_are_fresh() -> None:
+    cases = [
+        Case(case_id=str(n), cluster=str(n), input="x", succeeded=True, started=started)
+        for n, started in enumerate([1_767_225_599, 1_767_225_601, None])
+    ]
+    assert [case.case_id for case in fresh(cases, "2026-01-01T00:00:00Z")] == ["1"]

@@ -100,3 +100,12 @@ def test_spending_is_booked_once_a_stage_by_purpose_and_day_and_what_was_spent_s
     }
     assert ledger.spent_by("run-1").lines["replay"].calls == 60
     assert ledger.paid("run-1", "replay-selection", 60).spent_by("run-1") == ledger.spent_by("run-1")
+
+
+def test_the_ledger_knows_until_when_traces_were_among_opened_cases():
+    ledger, _ = Ledger().open_sealed("run-1", HASH, 0.03, "2026-01-10T00:00:00Z")
+    ledger, _ = ledger.open_sealed("run-2", "9876543210", 0.01, "2026-02-10T00:00:00Z")
+    assert ledger.last_opened() == "2026-02-10T00:00:00Z"
+    assert ledger.last_opened(HASH) == "2026-01-10T00:00:00Z"
+    # A run that is planned again after a crash does not bar itself.
+    assert ledger.last_opened(HASH, but="run-1") is None and Ledger().last_opened() is None
