@@ -4,6 +4,7 @@ Both read the manifests that a user applies (TraceBackend, Agent, and an Optimiz
 YAML file, and the traces from a folder that stands for the volume.
 """
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,12 +73,15 @@ def explain(
         typer.echo(line)
 
 
+_INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C has ended, as shells have it."""
 _TOLD = {"objects": "opening files", "slices": "reading traces", "analysis": "analysing"}
 
 
 def _analyzed(
     inputs: RunInputs, root: Path, keep: Path | None, tell: Callable[[str, int, int], None]
 ) -> AnalysisReport:
+    from ninefold.analysis import EngineError  # noqa: PLC0415 - the engine is heavy, and an extra
     from ninefold.jobs.analyze import analyze_window  # noqa: PLC0415 - the engine is heavy, and an extra
     from ninefold.jobs.keeping import FolderParts, MemoryParts, Names  # noqa: PLC0415
     from ninefold.traces import TracesProblem, open_backend  # noqa: PLC0415
@@ -87,6 +91,11 @@ def _analyzed(
         return analyze_window(open_backend(inputs.backend, root), inputs, kept, tell).report
     except TracesProblem as problem:
         raise CliFailure(problem.message) from None
+    except EngineError as error:
+        raise CliFailure(f"{error}.") from None
+    except KeyboardInterrupt:
+        # The engine is in the middle of a statement, for whose end the interpreter would wait.
+        os._exit(_INTERRUPTED)
 
 
 def read_inputs(path: Path) -> RunInputs:
