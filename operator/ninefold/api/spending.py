@@ -51,8 +51,12 @@ class Spent(Model):
 class Price(Model):
     """What the tokens of a model cost, in US dollars."""
 
-    prompt_usd_per_1k: UsdPer1k = Field(description="US dollars for 1,000 tokens of the prompt.")
-    completion_usd_per_1k: UsdPer1k = Field(description="US dollars for 1,000 tokens of the answer.")
+    prompt_usd_per_1k: UsdPer1k = Field(
+        alias="promptUsdPer1k", description="US dollars for 1,000 tokens of the prompt."
+    )
+    completion_usd_per_1k: UsdPer1k = Field(
+        alias="completionUsdPer1k", description="US dollars for 1,000 tokens of the answer."
+    )
 
     def micro_usd(self, prompt: int, completion: int) -> int:
         """Millionths of a dollar, rounded up: a budget must not be passed by rounding."""

@@ -97,7 +97,7 @@ async def test_an_endpoint_that_is_not_there_is_a_sentence():
 
 
 async def test_a_call_is_booked_in_the_purse_of_the_run_and_settled_at_what_it_took():
-    purse, price = CountingPurse(), Price(prompt_usd_per_1k=0.001, completion_usd_per_1k=0.002)
+    purse, price = CountingPurse(), Price(promptUsdPer1k=0.001, completionUsdPer1k=0.002)
     with model_standin(lambda body: says('{"city": "Rome"}', tokens=1001)) as standin:
         chat = Chat(
             standin.url,

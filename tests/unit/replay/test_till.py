@@ -185,7 +185,7 @@ async def test_what_may_have_been_run_stays_booked_and_an_answer_from_memory_set
 
 
 async def test_the_estimate_learns_from_the_largest_call_so_far(cache: DictCache, clock: Clock) -> None:
-    till = a_till(cache, books := Books(), clock, price=Price(prompt_usd_per_1k=1.0, completion_usd_per_1k=2.0))
+    till = a_till(cache, books := Books(), clock, price=Price(promptUsdPer1k=1.0, completionUsdPer1k=2.0))
     for key, tokens in (("a", 1000), ("b", 400), ("c", 300)):
         await ask_for(till, key, gave(prompt=tokens, completion=500), guess=Usage(prompt=100))
     booked = [amount for word, amount in books.said if word == "booked"]
@@ -195,7 +195,7 @@ async def test_the_estimate_learns_from_the_largest_call_so_far(cache: DictCache
 
 
 async def test_a_cost_in_the_answer_goes_before_the_price(cache: DictCache, clock: Clock) -> None:
-    price = Price(prompt_usd_per_1k=1.0, completion_usd_per_1k=2.0)
+    price = Price(promptUsdPer1k=1.0, completionUsdPer1k=2.0)
     till = a_till(cache, books := Books(), clock, price=price, in_money=True)
     await ask_for(till, 1, gave(prompt=10, completion=1, micro_usd=77))
     assert books.said[-1] == ("settled", Spent(calls=1, tokens=11, micro_usd=77))
