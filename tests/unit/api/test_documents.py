@@ -42,7 +42,7 @@ def unknown(value: Any, schema: dict[str, Any], path: str) -> list[str]:
     """Paths in a value that its schema does not have."""
     if isinstance(value, list):
         return [line for child in value for line in unknown(child, schema.get("items", {}), f"{path}[]")]
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):
         return []
     known, rest = schema.get("properties", {}), schema.get("additionalProperties")
     lines = []
