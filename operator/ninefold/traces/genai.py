@@ -3,7 +3,8 @@
 Source: open-telemetry/semantic-conventions, `docs/gen-ai/gen-ai-spans.md`, `gen-ai-agent-spans.md`,
 `gen-ai-events.md` and the JSON Schemas of the message attributes. Messages come as JSON text, as the conventions ask
 of languages without structured attributes, or structured; both are read, and so are messages in the form of chat
-interfaces (`content`, `tool_calls`), which the other conventions use.
+interfaces (`content`, `tool_calls`), which the other conventions use, Anthropic's blocks (`tool_use`, `tool_result`)
+and LangChain's dumps (`type: human`): a conversation gets the same hashes however it was logged.
 """
 
 import json
@@ -66,15 +67,25 @@ def messages_of(value: Any, losses: Counter[str], role: str = "user") -> tuple[M
     if isinstance(value, dict):
         value = value.get("messages", [value])
     items = value if isinstance(value, list) else []
-    if items and all(isinstance(i, dict) and "role" not in i for i in items):
-        return (_message("system", items),)
+    if items and all(isinstance(i, dict) and role_of(i) is None for i in items):
+        return (_message("system", [_part(i) for i in items]),)
     out = []
     for item in items:
         if not isinstance(item, dict):
             losses["malformed_messages"] += 1
             continue
-        out.append(_message(str(item.get("role")), [*_parts(item), *_calls(item)]))
+        out.append(_message(str(role_of(item)), [*_parts(item), *_calls(item)]))
     return tuple(out)
+
+
+_LANGCHAIN = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}
+
+
+def role_of(item: Mapping[str, Any]) -> str | None:
+    """Who speaks in a message, by its `role` or LangChain's `type`; None for what is no message."""
+    kind = _LANGCHAIN.get(str(item.get("type"))) if "content" in item else None
+    role = item.get("role") or kind
+    return str(role) if role else None
 
 
 def said_of(value: Any, losses: Counter[str], role: str) -> tuple[Message, ...]:
@@ -115,20 +126,44 @@ def _loaded(text: str, losses: Counter[str]) -> Any:
 def _parts(item: Mapping[str, Any]) -> list[Any]:
     """The parts of a message: `parts` of the conventions, or `content` as chat interfaces have it."""
     parts = item.get("parts", item.get("content"))
-    if (answered := item.get("tool_call_id")) and isinstance(parts, str):
-        return [{"type": "tool_call_response", "id": answered, "response": parts}]
-    return parts if isinstance(parts, list) else [parts]
+    if answered := item.get("tool_call_id"):
+        parts = _joined(parts)
+        if isinstance(parts, str):
+            return [{"type": "tool_call_response", "id": answered, "response": parts}]
+    return [_part(part) for part in parts] if isinstance(parts, list) else [parts]
+
+
+def _part(part: Any) -> Any:
+    """One part in the words of the conventions, also Anthropic's blocks."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "tool_use":
+        return {"type": "tool_call", "id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")}
+    if kind == "tool_result":
+        response = _joined(part.get("content"))
+        return {"type": "tool_call_response", "id": part.get("tool_use_id"), "response": response}
+    return part
+
+
+def _joined(content: Any) -> Any:
+    """The text of a list of text parts; anything else as it is."""
+    if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
+        return "\n".join(p["text"] for p in content)
+    return content
 
 
 def _calls(item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The calls of a chat interface's assistant message, as parts of the conventions."""
-    calls = item.get("tool_calls")
+    """The calls of a chat interface's assistant message, as parts of the conventions. LangChain keeps OpenAI's own in
+    `additional_kwargs`, and says `args` where OpenAI says `arguments`."""
+    extra = item.get("additional_kwargs")
+    calls = item.get("tool_calls") or (extra.get("tool_calls") if isinstance(extra, dict) else None)
     out = []
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
             function = call["function"] if isinstance(call.get("function"), dict) else call
-            part = {"type": "tool_call", "id": call.get("id")}
-            out.append(part | {"name": function.get("name", ""), "arguments": function.get("arguments")})
+            arguments = function.get("arguments", function.get("args"))
+            out.append(
+                {"type": "tool_call", "id": call.get("id"), "name": function.get("name", ""), "arguments": arguments}
+            )
     return out
 
 
