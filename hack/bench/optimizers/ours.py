@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from bench.optimizers import reflection
+from bench.optimizers.checkpoints import Watched
 from bench.optimizers.history import BASELINE, analysed, inputs
 from bench.optimizers.standin import Desk
 from bench.optimizers.world import Task, World
@@ -123,14 +124,20 @@ async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -
     )
     runner = _runner(world, desk, given.agent.success, f"{seed}/{cycle}")
     key = given.policy.analysis.intent_key
-    race = await Tournament(runner, out.content, key).select(
+
+    def mark(content: VersionContent) -> None:
+        if content != out.path[-1][1]:
+            out.path.append((desk.calls, content))
+
+    watched = Watched(runner.buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None, mark=mark)
+    race = await Tournament(watched, out.content, key).select(
         proposals.candidates, _cases(found.selection.cases, SELECTION_CASES)
     )
     out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {race.why}")
     if race.candidate is None:
         return False
     winner = race.candidate
-    out.path.append((desk.calls, extended(out.content, winner.edits, winner.removes)))
+    mark(extended(out.content, winner.edits, winner.removes))
     report = await _sealed(runner, out.content, winner, found.sealed.cases, gate=given.policy.gate, cycle=cycle + 1)
     result = evaluate(GateInput(report, winner.id, given.policy.gate, cycle + 1))
     out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {result.verdicts[-1].message}")
