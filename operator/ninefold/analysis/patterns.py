@@ -137,10 +137,13 @@ def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str
     assert effect is not None
     point = decision.point if decision.point.startswith(("after", "next")) else f"at the {decision.point}"
     example = decision.better_example or decision.better or ""
-    both = answer.within_task.strata if answer.within_task else 0
+    within, how = answer.matched.within, answer.matched.how
+    both = within.strata if within else 0
     matched = f"the {both} tasks that met both"
-    if answer.matching != "task":
-        matched = f"the same intent and state, for {f'only {both} tasks' if both else 'no task'} met both"
+    if how == "task and state":
+        matched = f"the same intent and state and within the {both} tasks that met both"
+    elif how != "task":
+        matched = "the same intent and state, for tasks do not recur"
     return (
         f"{point[0].upper()}{point[1:]}{question.about} the agent "
         f"{_TAKEN[question.kind].format(taken=decision.taken)}: {taken} traces, "

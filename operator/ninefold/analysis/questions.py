@@ -4,39 +4,30 @@ A question is one decision point with two arms: traces that chose what may be *b
 *taken* instead. Every trace stands in a question once, at the first time it met the point, and only if it went on from
 there: a trace that ended has made no choice.
 
-The arms are matched within task where the tasks that met both are enough to decide. Otherwise they are matched within
-intent and state (the signature of the steps before, what has been looked up, the last error), and then the few tasks
-that met both may veto, when nothing of the difference shows within them. Without a task key and without an intent
-nothing can be matched: what differs is a mix of tasks.
+How the arms are matched is said in `matched`: within task where that can decide, else within intent and state (the
+signature of the steps before, what has been looked up, the last error), and where tasks recur they must agree. Without
+a task key and without an intent nothing can be matched: what differs is a mix of tasks.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
 from ninefold.analysis import queries
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.episodes import Call, Episode
+from ninefold.analysis.matched import Matched, agreeing, match
 from ninefold.analysis.population import table
 from ninefold.analysis.state import State
+from ninefold.analysis.stats import power
 from ninefold.analysis.stats.multiplicity import benjamini_hochberg
+from ninefold.analysis.stats.power import Repeats
 from ninefold.analysis.stats.stratified import Cell, Difference, compare
 from ninefold.analysis.stats.wilson import wilson
 from ninefold.api.artifacts import PatternKind
-
-DECISIVE = 0.2
-"""Half the width of the within-task interval, up to which it decides alone. Wider ones cannot tell a difference that
-matters from none, so to go by them would make more data a reason to see less."""
-VETO_STRATA = 5
-"""Tasks with both arms from which their difference may veto one that was matched within intent and state."""
-VETO_P = 0.2
-"""One-sided p of that difference above which it vetoes. Few tasks cannot prove an effect, but a true one of a size
-that matters leaves its trace in them."""
-
-Matching = Literal["task", "intent and state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +68,13 @@ class Answer:
     better_tasks: int
     taken_tasks: int
     crude: tuple[float, float]
-    matching: Matching | None
-    difference: Difference | None
-    within_task: Difference | None
+    matched: Matched
+    repeats: Repeats
     found: bool = False
+
+    @property
+    def difference(self) -> Difference | None:
+        return self.matched.difference
 
 
 _CHOICES = pa.schema(
@@ -111,8 +105,10 @@ def ask(engine: Engine, questions: Sequence[Question], min_support: int, rate: f
     ]
     tried = [a for a in answers if a.difference is not None]
     kept = benjamini_hochberg([a.difference.p_value for a in tried if a.difference], rate)
-    found = {id(a) for a, keep in zip(tried, kept, strict=True) if keep and a.difference and a.difference.low > 0}
-    return [_with_found(a, id(a) in found and not _vetoed(a)) for a in answers]
+    found = [a for a, keep in zip(tried, kept, strict=True) if keep and a.difference and a.difference.low > 0]
+    agree = agreeing([a.matched for a in found])
+    holds = {id(a) for a, agrees in zip(found, agree, strict=True) if agrees}
+    return [replace(a, found=id(a) in holds) for a in answers]
 
 
 def _rows(number: int, question: Question) -> list[tuple[Any, ...]]:
@@ -132,32 +128,25 @@ def _rows(number: int, question: Question) -> list[tuple[Any, ...]]:
 
 def _answer(question: Question, row: Any, task: list[Cell], state: list[Cell], min_support: int) -> Answer:
     better_tasks, taken_tasks = int(row["better_tasks"]), int(row["taken_tasks"])
-    within = compare(task)
-    matching: Matching | None = None
-    difference: Difference | None = None
-    if min(better_tasks, taken_tasks) >= min_support:
-        by_state = compare(state)
-        if within is not None and within.strata >= min_support and (by_state is None or _decisive(within)):
-            matching, difference = "task", within
-        elif by_state is not None:
-            matching, difference = "intent and state", by_state
+    repeats, recurring = _repeats(question)
+    enough = min(better_tasks, taken_tasks) >= min_support
+    matched = match(task, state, recurring, min_support) if enough else Matched(None, None, compare(task))
     crude = _share(row["x1"], row["n1"]), _share(row["x0"], row["n0"])
-    return Answer(question, better_tasks, taken_tasks, crude, matching, difference, within)
+    return Answer(question, better_tasks, taken_tasks, crude, matched, repeats)
 
 
-def _decisive(difference: Difference) -> bool:
-    return difference.high - difference.low <= 2 * DECISIVE
-
-
-def _vetoed(answer: Answer) -> bool:
-    within = answer.within_task
-    if answer.matching != "intent and state" or within is None or within.strata < VETO_STRATA:
-        return False
-    return within.estimate <= 0 or within.p_value / 2 > VETO_P
-
-
-def _with_found(a: Answer, found: bool) -> Answer:
-    return Answer(a.question, a.better_tasks, a.taken_tasks, a.crude, a.matching, a.difference, a.within_task, found)
+def _repeats(question: Question) -> tuple[Repeats, int]:
+    """How runs of one task differ from each other, and how many tasks ran more than once."""
+    runs: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for c in question.choices:
+        if c.episode.same_task:
+            runs[c.episode.task].append((c.better, c.episode.solved))
+    pairs = sum(len(own) * (len(own) - 1) / 2 for own in runs.values()) or 1.0
+    arms, outcomes = (
+        sum(k * (len(own) - k) for own in runs.values() for k in [sum(run[i] for run in own)]) / pairs for i in (0, 1)
+    )
+    repeats = Repeats(len(runs), sum(map(len, runs.values())), arms, outcomes)
+    return repeats, sum(len(own) > 1 for own in runs.values())
 
 
 def _share(x: int, n: int) -> float:
@@ -167,28 +156,38 @@ def _share(x: int, n: int) -> float:
 def not_identified(answer: Answer, min_support: int) -> str | None:
     """Why what looks like a finding is none, as a sentence; None when it is one, or when there is nothing to see."""
     q, (better, taken) = answer.question, answer.crude
-    fewest, within = min(answer.better_tasks, answer.taken_tasks), answer.within_task
+    fewest = min(answer.better_tasks, answer.taken_tasks)
     if answer.found or fewest == 0 or better <= taken or (fewest >= min_support and not _apart(answer)):
         return None
-    seen = f"{q.kind}, {q.point}{q.about}: {better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
-    if fewest < min_support:
-        return (
-            f"{seen}, but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: "
-            "more traces would tell"
-        )
-    if within is not None and (answer.matching == "task" or _vetoed(answer)):
-        return (
-            f"{seen}, but within the {within.strata} tasks that met both the difference is "
-            f"{within.estimate * 100:+.0f} points: it lies between tasks (TaskMix)"
-        )
-    if answer.difference is not None:
-        return None
-    if any(c.episode.intent for c in q.choices):
-        return f"{seen}, but the two were never chosen in the same state: what led there may be the cause"
-    return (
-        f"{seen}, yet only {within.strata if within else 0} tasks met both choices, so this may be a mix of tasks "
-        "(TaskMix): more runs of the same task, a task key or an intent key would tell"
+    why = (
+        f"but only {fewest} distinct tasks stand on the smaller side and {min_support} are needed: more traces would "
+        "tell"
+        if fewest < min_support
+        else _unmatched(answer, min_support)
     )
+    share = f"{better:.0%} of traces succeeded with the other choice, {taken:.0%} without"
+    return why and f"{q.kind}, {q.point}{q.about}: {share}, {why}"
+
+
+def _unmatched(answer: Answer, min_support: int) -> str | None:
+    """Why enough traces on both arms show nothing; None where they were matched and it just may be chance."""
+    how, within = answer.matched.how, answer.matched.within
+    tell = power.told(answer.repeats, answer.crude[0] - answer.crude[1], min_support)
+    if within is not None and how in ("task", "task and state"):
+        apart = within.high < answer.crude[0] - answer.crude[1]
+        lies = "it lies between tasks (TaskMix)" if apart else f"it may lie between tasks (TaskMix); {tell}"
+        return (
+            f"but within the {within.strata} tasks that met both the difference is {within.estimate * 100:+.0f} points "
+            f"({within.low * 100:+.0f} to {within.high * 100:+.0f}): {lies}"
+        )
+    if how is not None:
+        return None
+    if answer.repeats.tasks:
+        both = within.strata if within is not None else 0
+        return f"yet only {both} tasks met both choices, so this may be a mix of tasks (TaskMix); {tell}"
+    if any(c.episode.intent for c in answer.question.choices):
+        return "but the two were never chosen in the same state: what led there may be the cause"
+    return "and nothing says which traces are alike (TaskMix): a task key or an intent key would tell"
 
 
 def _apart(answer: Answer) -> bool:

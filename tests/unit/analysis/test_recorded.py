@@ -122,4 +122,4 @@ def airline_runs() -> list[TraceRecord]:
 def test_fifty_tasks_run_four_times_show_no_pattern_and_tell_nobodys_data() -> None:
     report = analyze(a_table(airline_runs()), run_inputs(intent_key=None)).report
     assert (report.traces, report.patterns) == (200, [])
-    assert any("distinct tasks stand on the smaller side" in sentence for sentence in report.unidentified)
+    assert any("TaskMix" in s and "runs of each of the" in s for s in report.unidentified)

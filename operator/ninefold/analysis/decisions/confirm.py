@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.matching import difference, distinct, share
+from ninefold.analysis.decisions.matching import difference, distinct, repeats, share
 from ninefold.analysis.decisions.screen import MET, Contrast
 from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.tables import Ints
 from ninefold.analysis.stats.multiplicity import benjamini_hochberg
+from ninefold.analysis.stats.power import Repeats
 from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import Z95
 
@@ -75,13 +76,17 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Declined:
-    """Why a contrast that stood out is no pattern: `support`, `TaskMix` or `explained`."""
+    """Why a contrast that stood out is no pattern: `support`, `TaskMix` or `explained`.
+
+    `repeats`: how runs of one task differ at its point, where that is what too few tell.
+    """
 
     contrast: Contrast
     why: str
     crude: tuple[float, float]
     difference: Difference | None
     tasks: tuple[int, int]
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,13 @@ def confirm(p: Sequences, contrasts: Sequence[Contrast], *, tried: int, min_supp
     for one, rows, won in _all(p, contrasts):
         arms.put(one.bit, rows, won)
         if one.found is None or min(one.tasks) < min_support or one.found.strata < min_support:
-            refused.append(one.declined("support"))
+            refused.append(one.declined("support", repeats(p, rows, won)))
         else:
             matched.append(one)
     p_values = [m.p_value for m in matched] + [1.0] * max(0, tried - len(matched))
     keep = benjamini_hochberg(p_values, rate)
     held = [m for m, kept in zip(matched, keep, strict=False) if kept and m.found is not None and m.found.low > 0]
-    refused += [m.declined("TaskMix") for m in matched if m not in held]
+    refused += [m.declined("TaskMix", repeats(p, *arms.of(m.bit))) for m in matched if m not in held]
     # Of those that are equally strong the one whose point fewest traces meet, for it says most.
     held.sort(key=lambda m: (-round(2 * Z95 * m.strength), m.met))
     explained = np.zeros(len(p.solved), bool) if explained is None else explained.copy()
@@ -168,8 +173,8 @@ class _Matched:
         own = self.found.estimate / max(self.found.high - self.found.estimate, 1e-9)
         return MET * own if self.contrast.family == "met" else own
 
-    def declined(self, why: str) -> Declined:
-        return Declined(self.contrast, why, self.crude, self.found, self.tasks)
+    def declined(self, why: str, seen: Repeats) -> Declined:
+        return Declined(self.contrast, why, self.crude, self.found, self.tasks, seen)
 
 
 def _all(p: Sequences, contrasts: Sequence[Contrast]) -> Iterator[tuple[_Matched, Ints, Flags]]:

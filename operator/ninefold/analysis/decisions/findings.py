@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Arms, Confirmed, Declined
+from ninefold.analysis.decisions.confirm import Arms, Confirmed
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
 from ninefold.analysis.decisions.sequences import Sequences
 from ninefold.analysis.decisions.tables import Ints
@@ -229,31 +229,3 @@ def _summary(kind: PatternKind, decision: Decision, c: Confirmed, only: Sequence
         f"{d.estimate * 100:+.0f} points more often (95 % interval {d.low * 100:+.0f} to {d.high * 100:+.0f}, "
         f"p = {d.p_value:.2g}), matched within {d.strata} strata that met both."
     )
-
-
-def unidentified(refused: Sequence[Declined], symbols: Sequence[Symbol], min_support: int) -> list[str]:
-    """Sentences about what looked like a pattern and is none: a mix of tasks, or too few of them."""
-    out = []
-    for r in refused:
-        better, taken = r.crude
-        if r.why == "explained" or better <= taken:
-            continue
-        what = f"{symbols[r.contrast.taken[0]]} after {symbols[r.contrast.point[0]]}"
-        if r.contrast.family == "skipped":
-            what = f"{symbols[r.contrast.taken[0]]} without {symbols[r.contrast.better[0]]} before it"
-        seen = f"{what}: {taken:.0%} succeed, {better:.0%} otherwise"
-        if r.why == "TaskMix":
-            inside = f"{r.difference.estimate:+.0%}" if r.difference else "nothing"
-            out.append(f"TaskMix: {seen}, yet within the same task the difference is {inside}.")
-        else:
-            strata = r.difference.strata if r.difference else 0
-            out.append(
-                f"Unidentified: {seen}, but only {strata} tasks met both choices and {min_support} are needed: about "
-                f"{more_runs(strata, min(r.tasks), min_support)} times as many runs of each task would tell."
-            )
-    return out
-
-
-def more_runs(strata: int, tasks: int, needed: int) -> int:
-    """How many times as many runs a task needs, if tasks that met both choices grow with the runs."""
-    return max(2, -(-needed // max(1, strata))) if tasks else needed

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.tables import Ints
+from ninefold.analysis.stats.power import Repeats
 from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import Z95
 
@@ -25,12 +26,7 @@ def difference(p: Sequences, rows: Ints, won: Flags) -> Difference | None:
     """
     if not len(rows):
         return None
-    stratum, solved = p.stratum[rows], p.solved[rows]
-    changes = stratum[1:] != stratum[:-1]
-    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    run = np.concatenate(([0], np.cumsum(changes)))
-    # One count of all four kinds of traces: lost or won, failed or solved.
-    kinds = np.bincount(4 * run + 2 * won + solved, minlength=4 * len(starts)).reshape(-1, 4)
+    starts, kinds = _kinds(p, rows, won)
     both = (kinds[:, 0] + kinds[:, 1] > 0) & (kinds[:, 2] + kinds[:, 3] > 0)
     strata = int(np.count_nonzero(both))
     if not strata:
@@ -54,6 +50,28 @@ def difference(p: Sequences, rows: Ints, won: Flags) -> Difference | None:
     half = Z95 * math.sqrt(variance)
     p_value = math.erfc(abs(estimate) / math.sqrt(2 * variance)) if variance > 0 else float(estimate == 0)
     return Difference(estimate, max(-1.0, estimate - half), min(1.0, estimate + half), p_value, strata)
+
+
+def repeats(p: Sequences, rows: Ints, won: Flags) -> Repeats:
+    """How runs of one stratum differ in arm and outcome among `rows`."""
+    if not len(rows):
+        return Repeats(0, 0, 0.0, 0.0)
+    _, kinds = _kinds(p, rows, won)
+    n = kinds.sum(1)
+    pairs = max(1.0, float((n * (n - 1)).sum()) / 2)
+    arms, outcomes = (float((k * (n - k)).sum()) / pairs for k in (kinds[:, 2:].sum(1), kinds[:, 1::2].sum(1)))
+    return Repeats(len(n), len(rows), arms, outcomes)
+
+
+def _kinds(p: Sequences, rows: Ints, won: Flags) -> tuple[Ints, Ints]:
+    """Where each stratum starts among `rows`, and its traces that lost and failed, lost and solved, won and failed, won
+    and solved."""
+    stratum = p.stratum[rows]
+    changes = stratum[1:] != stratum[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    run = np.concatenate(([0], np.cumsum(changes)))
+    counts = np.bincount(4 * run + 2 * won + p.solved[rows], minlength=4 * len(starts))
+    return starts, counts.reshape(-1, 4)
 
 
 def _influences(p: Sequences, rows: Ints, won: Flags, strata: tuple[Floats, Floats, Floats, Floats],

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ninefold.analysis.decisions import findings, tables
 from ninefold.analysis.decisions.coder import Coder, Codes
 from ninefold.analysis.decisions.confirm import confirm, first_codes
+from ninefold.analysis.decisions.declined import unidentified
 from ninefold.analysis.decisions.screen import screen
 from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.values import Values, fit
@@ -50,7 +51,7 @@ def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, inform
     )
     seen = findings.Seen(engine, sequences, verdicts.arms, symbols, informing)
     found = findings.patterns(seen, verdicts.confirmed, weak=values.calibration.weak)
-    return Study(found, findings.unidentified(verdicts.refused, symbols, min_support), values)
+    return Study(found, unidentified(verdicts.refused, symbols, min_support), values)
 
 
 def _bits(codes: Codes, actions: Sequence[str]) -> list[int]:
