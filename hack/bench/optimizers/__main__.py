@@ -2,27 +2,29 @@
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bench.optimizers.history import BASELINE, analysed, inputs
+from bench.optimizers.environment import Environment
+from bench.optimizers.freight import Freight
 from bench.optimizers.measure import (
     REACHED,
-    best_prompts,
     by_region,
     calls_to_reach,
     localised,
     null_bound,
+    overall,
     regressions,
-    score,
 )
 from bench.optimizers.others import by_chance, by_gepa
 from bench.optimizers.ours import SELECTION_CASES, Outcome, null_sessions, optimize
-from bench.optimizers.standin import Desk
+from bench.optimizers.recording import Recording, served
 from bench.optimizers.world import FILE, World
 from ninefold.replay import in_order
+from recorded.agent import RecordedAgent
 
 SAME = 0.01
 """Score on unseen cases within which two prompts count as equally good: what is measured has noise, too."""
@@ -35,39 +37,53 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=3, help="turns of our loop, at most")
     parser.add_argument("--calls", type=int, default=4000, help="calls that the others may spend")
     parser.add_argument("--modes", type=Path, default=FILE, help="the planted failure modes")
+    parser.add_argument("--recorded", type=Path, metavar="DATA", help="a recorded agent instead: see `make recorded`")
     parser.add_argument("--nulls", type=int, default=40, help="null edits that are put before the gate")
     parser.add_argument("--tell", action="store_true", help="print why our loop decided as it did")
     given = parser.parse_args()
-    rows = [row for seed in range(given.seeds) for row in one_seed(seed, given)]
-    world = World(0, given.modes)
-    promoted = null_sessions(world, Desk(world, nonce="nulls"), given.nulls)
+    if given.recorded is not None:
+        print(json.dumps(summary(_recorded(given))))
+        return
+    rows = [row for seed in range(given.seeds) for row in one_seed(seed, Freight(World(seed, given.modes)), given)]
+    desk = Freight(World(0, given.modes))
+    promoted = null_sessions(desk, desk.ledger("nulls"), given.nulls)
     nulls = {"tried": given.nulls, "promoted": promoted, "bound": null_bound(given.nulls, ALPHA)}
     print(json.dumps({**summary(rows), "null_edits": nulls}))
 
 
-def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
-    world = World(seed, given.modes)
-    before = by_region(world, BASELINE, 6)
-    baseline, reachable = fmean(before.values()), score(world, best_prompts(world))
-    cases = analysed(world, inputs(), BASELINE, 0).selection.cases
-    tasks = {task.key: task for task in world.seen}
-    validation = [tasks[case.metadata["app.task"]] for case in in_order(cases)[:SELECTION_CASES]]
+def _recorded(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """All seeds on the recorded agent, one cycle of ours each."""
+    agent = RecordedAgent.below(given.recorded)
+    given.cycles = 1
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="ninefold-optimizers-") as scratch, served(agent, Path(scratch)) as play:
+        for seed in range(given.seeds):
+            rows += one_seed(seed, Recording(agent, seed, play, Path(scratch) / f"traces-{seed}"), given)
+    return rows
+
+
+def one_seed(seed: int, place: Environment, given: argparse.Namespace) -> list[dict[str, Any]]:
+    before = by_region(place, place.baseline, place.repeats)
+    baseline, reachable = overall(place, before), place.reachable()
+    cases = place.analysed(place.baseline, 0).selection.cases
+    tasks = {task.key: task for task in place.seen}
+    validation = [tasks[str(case.metadata["app.task"])] for case in in_order(cases)[:SELECTION_CASES]]
     held_out = {task.key for task in validation}
-    train = [task for task in world.seen if task.key not in held_out] or world.seen
+    train = [task for task in place.seen if task.key not in held_out] or list(place.seen)
     print(f"seed {seed}: {baseline:.3f} before, {reachable:.3f} reachable")
     print("  optimizer     calls   to 50 %   to 90 %   believed   unseen    gap   regions harmed   seconds")
     rows: list[dict[str, Any]] = []
     outcomes: dict[str, Outcome] = {}
     for name in ("ours", "gepa", "random"):
-        started, desk = time.monotonic(), Desk(world, nonce=name)
+        started, desk = time.monotonic(), place.ledger(name)
         if name == "ours":
-            outcome = optimize(world, desk, seed, given.cycles)
+            outcome = optimize(place, desk, seed, given.cycles)
         elif name == "gepa":
-            outcome = by_gepa(desk, train, validation, seed, given.calls)
+            outcome = by_gepa(place, desk, train, validation, seed=seed, calls=given.calls)
         else:
-            outcome = by_chance(desk, validation, seed, given.calls)
+            outcome = by_chance(place, desk, validation, seed, given.calls)
         outcomes[name] = outcome
-        row = _row(name, world, outcome, before, reachable)
+        row = _row(name, place, outcome, before, reachable)
         rows.append(row)
         half, most, harmed = row["to_half"] or "-", row["to_90"] or "-", ", ".join(row["harmed"]) or "-"
         print(
@@ -76,33 +92,33 @@ def one_seed(seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
         )
         if given.tell:
             print("".join(f"      {line}\n" for line in outcome.told), end="")
-        if name == "ours":
+        if row["localised"]:
             print(f"    localised in the five worst patterns: {row['localised']}")
     goal = next(row["unseen"] for row in rows if row["optimizer"] == "gepa")
     for row in rows:
-        row["to_gepa"] = calls_to_reach(world, outcomes[row["optimizer"]], goal - SAME)
+        row["to_gepa"] = calls_to_reach(place, outcomes[row["optimizer"]], goal - SAME)
     told = ", ".join(f"{row['optimizer']} {row['to_gepa'] or '-'}" for row in rows)
     print(f"    calls to where GEPA ends ({goal:.3f}): {told}")
     return rows
 
 
-def _row(name: str, world: World, outcome: Outcome, before: dict[str, float], reachable: float) -> dict[str, Any]:
-    baseline = fmean(before.values())
-    after = by_region(world, outcome.content, 6)
-    unseen = fmean(after.values())
+def _row(name: str, place: Environment, outcome: Outcome, before: dict[str, float], reachable: float) -> dict[str, Any]:
+    baseline = overall(place, before)
+    after = by_region(place, outcome.content, place.repeats)
+    unseen = overall(place, after)
     believed = outcome.believed or baseline
     return {
         "optimizer": name,
         "baseline": baseline,
         "reachable": reachable,
         "calls": outcome.calls,
-        "to_half": calls_to_reach(world, outcome, baseline + 0.5 * (reachable - baseline)),
-        "to_90": calls_to_reach(world, outcome, baseline + REACHED * (reachable - baseline)),
+        "to_half": calls_to_reach(place, outcome, baseline + 0.5 * (reachable - baseline)),
+        "to_90": calls_to_reach(place, outcome, baseline + REACHED * (reachable - baseline)),
         "believed": believed,
         "unseen": unseen,
         "gap": believed - unseen,
         "harmed": regressions(before, after),
-        "localised": localised(world, outcome) if name == "ours" else {},
+        "localised": localised(place.world, outcome) if name == "ours" and isinstance(place, Freight) else {},
     }
 
 
@@ -120,7 +136,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "to_gepa": [row["to_gepa"] for row in own],
             "regressions": sum(len(row["harmed"]) for row in own),
         }
-        if name == "ours":
+        if any(row["localised"] for row in own):
             found = [hit for row in own for hit in row["localised"].values()]
             out[name]["localised"] = f"{sum(found)} of {len(found)}"
     return out

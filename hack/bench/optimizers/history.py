@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from bench.optimizers.standin import Desk, Run
+from bench.optimizers.environment import Run
+from bench.optimizers.standin import Desk
 from bench.optimizers.world import SYSTEM, World
 from ninefold.analysis import Analysis, analyze
 from ninefold.api.artifacts import RunInputs, VersionContent

@@ -1,13 +1,15 @@
 """What is measured of each optimizer, on tasks that none has seen. These runs are not in its ledger."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import product
 from math import comb
+from statistics import fmean
 
-from bench.optimizers import reflection
+from bench.optimizers.environment import Environment
 from bench.optimizers.history import BASELINE
 from bench.optimizers.ours import Outcome
-from bench.optimizers.standin import Desk
+from bench.optimizers.reflection import FREIGHT
 from bench.optimizers.world import World
 from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
@@ -18,23 +20,28 @@ MARGIN = 0.05
 REACHED = 0.9
 
 
-def by_region(world: World, content: VersionContent, repeats: int) -> dict[str, float]:
+def by_region(place: Environment, content: VersionContent, repeats: int) -> dict[str, float]:
     """Success by region, in today's world, over all unseen tasks, each so many times."""
-    desk = Desk(world, nonce="measure")
+    ledger, key = place.ledger("measure"), place.inputs().policy.analysis.intent_key
     solved: defaultdict[str, list[bool]] = defaultdict(list)
-    for _, task in product(range(repeats), world.unseen):
-        solved[task.region].append(desk.run(task, rendered(content, {"app.region": task.region})).solved)
+    for _, task in product(range(repeats), place.unseen):
+        solved[task.region].append(ledger.run(task, rendered(content, {str(key): task.region})).solved)
     return {region: sum(own) / len(own) for region, own in solved.items()}
 
 
-def score(world: World, content: VersionContent, repeats: int = 6) -> float:
-    rates = by_region(world, content, repeats)
-    return sum(rates.values()) / len(rates)
+def score(place: Environment, content: VersionContent, repeats: int | None = None) -> float:
+    """Success over all unseen tasks."""
+    return overall(place, by_region(place, content, repeats or place.repeats))
+
+
+def overall(place: Environment, rates: Mapping[str, float]) -> float:
+    """The rates of the regions, each by its number of unseen tasks."""
+    return fmean(rates[task.region] for task in place.unseen)
 
 
 def best_prompts(world: World) -> VersionContent:
     """What somebody who knows all modes would write: per region the facts or not, looking up or not, and the rest."""
-    rest = (reflection.ANSWERS[r"locked by customs"], reflection.ANSWERS[r"pallets were confirmed"])
+    rest = (FREIGHT.answers[r"locked by customs"], FREIGHT.answers[r"pallets were confirmed"])
     edits = [Edit(component="system", kind="Refine", text=text) for text in rest]
     for region in world.regions:
         names = " ".join(world.codes(region, past=False))
@@ -45,9 +52,11 @@ def best_prompts(world: World) -> VersionContent:
     return VersionContent(components=BASELINE.components, edits=edits)
 
 
-def calls_to_reach(world: World, outcome: Outcome, goal: float) -> int | None:
+def calls_to_reach(place: Environment, outcome: Outcome, goal: float) -> int | None:
     """Calls after which what the optimizer believed best scored `goal` on unseen tasks; None if it never did."""
-    return next((calls for calls, content in outcome.path if score(world, content, 3) >= goal), None)
+    return next(
+        (calls for calls, content in outcome.path if score(place, content, (place.repeats + 1) // 2) >= goal), None
+    )
 
 
 def null_bound(tried: int, alpha: float, risk: float = 0.05) -> int:

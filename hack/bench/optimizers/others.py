@@ -1,8 +1,8 @@
-"""The other two: `gepa.optimize` with its defaults, and random search. Same desk, same ledger, same reflection.
+"""The other two: `gepa.optimize` with its defaults, and random search. Same agent, same ledger, same reflection.
 
 GEPA gets its training set from the sessions that our analysis reads and validates on our selection cases. It calls the
-desk for its minibatches as well, for it reads no recorded traces; that is its design, and part of what is compared.
-Its feedback is the desk's own complaint, which our analysis does not see.
+agent for its minibatches as well, for it reads no recorded traces; that is its design, and part of what is compared.
+On the desk its feedback is the desk's own complaint, which our analysis does not see.
 """
 
 import contextlib
@@ -15,20 +15,18 @@ from gepa.api import optimize
 from gepa.core.adapter import EvaluationBatch
 from gepa.core.result import GEPAResult
 
-from bench.optimizers import reflection
-from bench.optimizers.history import BASELINE, transcript
+from bench.optimizers.environment import Environment, Ledger, Run, Task
+from bench.optimizers.history import transcript
 from bench.optimizers.ours import Outcome
-from bench.optimizers.standin import Desk, Run
-from bench.optimizers.world import Task
 from ninefold.api.artifacts import VersionContent
 
 
 class DeskAdapter:
-    """GEPA's view of the desk (`gepa.core.adapter.GEPAAdapter`)."""
+    """GEPA's view of an environment (`gepa.core.adapter.GEPAAdapter`)."""
 
     propose_new_texts = None
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Ledger) -> None:
         self._desk = desk
 
     def evaluate(
@@ -49,17 +47,19 @@ class DeskAdapter:
         return dict.fromkeys(components_to_update, records)
 
 
-def by_gepa(desk: Desk, train: list[Task], validation: list[Task], seed: int, calls: int) -> Outcome:
+def by_gepa(
+    place: Environment, desk: Ledger, train: list[Task], validation: list[Task], *, seed: int, calls: int
+) -> Outcome:
     draw = random.Random(f"reflect/{seed}")
 
     def lm(prompt: Any) -> str:
         _, current, rest = str(prompt).split("```", 2)
         evidence = rest.split("Your task is to write", 1)[0]
-        return f"```\n{current.strip()}\n{reflection.write(evidence, draw)}\n```"
+        return f"```\n{current.strip()}\n{place.writer.write(evidence, draw)}\n```"
 
     with contextlib.redirect_stdout(io.StringIO()):
         result: GEPAResult[str, int] = optimize(
-            dict(BASELINE.components),
+            dict(place.baseline.components),
             trainset=train,
             valset=validation,
             adapter=cast(Any, DeskAdapter(desk)),
@@ -77,14 +77,13 @@ def by_gepa(desk: Desk, train: list[Task], validation: list[Task], seed: int, ca
     return Outcome(path[-1][1], desk.calls, best, path)
 
 
-def by_chance(desk: Desk, validation: list[Task], seed: int, calls: int) -> Outcome:
+def by_chance(place: Environment, desk: Ledger, validation: list[Task], seed: int, calls: int) -> Outcome:
     """Random search: a sentence written without evidence is appended to the best so far, and kept if it scores more."""
     draw = random.Random(f"chance/{seed}")
-    sentences = [*reflection.ANSWERS.values(), *reflection.USELESS, *reflection.HARMFUL]
-    content, path = BASELINE, [(0, BASELINE)]
-    best = _score(desk, validation, BASELINE)
+    content, path = place.baseline, [(0, place.baseline)]
+    best = _score(desk, validation, content)
     while desk.calls + len(validation) <= calls:
-        system = f"{content.components['system']}\n{draw.choice(sentences)}"
+        system = f"{content.components['system']}\n{draw.choice(place.writer.sentences)}"
         tried = VersionContent(components={"system": system})
         if (score := _score(desk, validation, tried)) > best:
             best, content = score, tried
@@ -92,5 +91,5 @@ def by_chance(desk: Desk, validation: list[Task], seed: int, calls: int) -> Outc
     return Outcome(content, desk.calls, best, path)
 
 
-def _score(desk: Desk, tasks: list[Task], content: VersionContent) -> float:
+def _score(desk: Ledger, tasks: list[Task], content: VersionContent) -> float:
     return sum(desk.run(task, content.components).solved for task in tasks) / len(tasks)

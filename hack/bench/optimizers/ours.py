@@ -1,6 +1,6 @@
-"""Our loop on the freight desk: analysis of the traces, proposals, race, gate; in this process, by the same functions.
+"""Our loop on an environment: analysis of the traces, proposals, race, gate; in this process, by the same functions.
 
-What a pod gets from its surroundings is stood in for: the endpoint by the desk, the store by dictionaries, the
+What a pod gets from its surroundings is stood in for: the endpoint by the ledger, the store by dictionaries, the
 reflecting model by `reflection.py`. What decides (analysis, proposers, guards, race, gate) is the product's own.
 """
 
@@ -11,11 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from bench.optimizers import reflection
 from bench.optimizers.checkpoints import Watched
-from bench.optimizers.history import BASELINE, analysed, inputs
-from bench.optimizers.standin import Desk
-from bench.optimizers.world import Task, World
+from bench.optimizers.environment import Environment, Ledger, Task
+from bench.optimizers.reflection import Writer
 from ninefold.api.artifacts import BASELINE as BASELINE_ARM
 from ninefold.api.artifacts import Candidate, Case, ReplayReport, ReplayRow, VersionContent
 from ninefold.api.policy import Gate
@@ -56,18 +54,20 @@ class Outcome:
 
 
 class DeskEndpoint:
-    """A `Replayer` that runs the case on the desk."""
+    """A `Replayer` that runs the case through the ledger. `score`: the one that says success."""
 
     name = "desk"
     identity: dict[str, Any] = {"mode": "Desk"}  # noqa: RUF012 - the protocol's property
 
-    def __init__(self, desk: Desk, tasks: dict[str, Task]) -> None:
-        self._desk, self._tasks = desk, tasks
+    def __init__(self, desk: Ledger, tasks: dict[str, Task], score: str) -> None:
+        self._desk, self._tasks, self._score = desk, tasks, score
 
     async def replay(self, request: Request) -> Answer:
-        run = self._desk.run(self._tasks[request.metadata["app.task"]], request.components)
+        run = self._desk.run(self._tasks[str(request.metadata["app.task"])], request.components)
         errors = sum(not call.ok for call in run.calls)
-        return Answer(scores={"done": float(run.solved)}, steps=len(run.calls), error_steps=errors, tokens=run.tokens)
+        return Answer(
+            scores={self._score: float(run.solved)}, steps=len(run.calls), error_steps=errors, tokens=run.tokens
+        )
 
 
 class StandInChat:
@@ -75,14 +75,14 @@ class StandInChat:
 
     spent = 0
 
-    def __init__(self, seed: str) -> None:
-        self._draw = random.Random(seed)
+    def __init__(self, writer: Writer, seed: str) -> None:
+        self._writer, self._draw = writer, random.Random(seed)
 
     async def ask(self, instructions: str, data: str, shape: type[Any], *, answer_tokens: int = 0) -> WrittenEdits:
         shown = json.loads(data.split("<data>", 1)[1].rsplit("</data>", 1)[0])["patterns"]
         return WrittenEdits(
             edits=[
-                WrittenEdit(component="system", pattern=label, text=reflection.write(json.dumps(one), self._draw))
+                WrittenEdit(component="system", pattern=label, text=self._writer.write(json.dumps(one), self._draw))
                 for label, one in shown.items()
             ]
         )
@@ -99,30 +99,30 @@ class _Memory:
         self._kept[json.dumps(request, sort_keys=True)] = answer
 
 
-def optimize(world: World, desk: Desk, seed: int, cycles: int) -> Outcome:
+def optimize(place: Environment, desk: Ledger, seed: int, cycles: int) -> Outcome:
     """So many turns of the loop, each on the traffic of the version before."""
-    out = Outcome(BASELINE, 0, 0.0, [(0, BASELINE)])
+    out = Outcome(place.baseline, 0, 0.0, [(0, place.baseline)])
     for cycle in range(cycles):
-        if not asyncio.run(_turn(world, desk, out, seed, cycle)):
+        if not asyncio.run(_turn(place, desk, out, seed, cycle)):
             break
     out.calls = desk.calls
     return out
 
 
-async def _turn(world: World, desk: Desk, out: Outcome, seed: int, cycle: int) -> bool:
-    given = inputs(gate={"maxTokenRatio": 20.0})
-    found = analysed(world, given, out.content, cycle)
+async def _turn(place: Environment, desk: Ledger, out: Outcome, seed: int, cycle: int) -> bool:
+    given = place.inputs()
+    found = place.analysed(out.content, cycle)
     if cycle == 0:
         out.patterns = [pattern.wire() for pattern in found.report.patterns]
     evidence = Evidence(
         found.report, out.content, "Client", given.agent.model.context_window, given.policy.analysis.intent_key
     )
     proposers: list[Proposer] = deterministic()
-    chat = cast(Chat, StandInChat(f"reflect/{seed}/{cycle}"))
+    chat = cast(Chat, StandInChat(place.writer, f"reflect/{seed}/{cycle}"))
     proposals = await propose(
         evidence, [*proposers, Reflect(chat)], given.policy.proposals.kinds, given.policy.proposals.max_candidates
     )
-    runner = _runner(world, desk, given.agent.success, f"{seed}/{cycle}")
+    runner = _runner(place, desk, given.agent.success, f"{seed}/{cycle}")
     key = given.policy.analysis.intent_key
 
     def mark(content: VersionContent) -> None:
@@ -165,16 +165,16 @@ async def _sealed(
     return report(*await prove(runner, stable, candidate, cases, enough))
 
 
-def null_sessions(world: World, desk: Desk, sessions: int) -> int:
+def null_sessions(place: Environment, desk: Ledger, sessions: int) -> int:
     """How many null edits the gate promotes, each on sealed cases of its own noise."""
-    given = inputs(gate={"maxTokenRatio": 20.0})
-    cases = analysed(world, given, BASELINE, 0).sealed.cases
-    edit = null_edit(BASELINE).model_copy(update={"text": "***"})
+    given = place.inputs()
+    cases = place.analysed(place.baseline, 0).sealed.cases
+    edit = null_edit(place.baseline).model_copy(update={"text": "***"})
     candidate = Candidate(id="nothing", edits=[edit], summary="nothing", predicted_gain=0.1, proposer="bench")
     passed = 0
     for session in range(sessions):
-        runner = _runner(world, desk, given.agent.success, f"null/{session}")
-        report = asyncio.run(_sealed(runner, BASELINE, candidate, cases, gate=given.policy.gate, cycle=1))
+        runner = _runner(place, desk, given.agent.success, f"null/{session}")
+        report = asyncio.run(_sealed(runner, place.baseline, candidate, cases, gate=given.policy.gate, cycle=1))
         assert BASELINE_ARM in report.arms
         passed += bool(evaluate(GateInput(report, candidate.id, given.policy.gate, 1)).passed)
     return passed
@@ -184,7 +184,12 @@ def _cases(cases: list[Case], limit: int) -> list[Case]:
     return in_order(cases)[:limit]
 
 
-def _runner(world: World, desk: Desk, success: Any, scope: str) -> Runner:
-    tasks = {task.key: task for task in world.seen}
-    buyer = Buyer(DeskEndpoint(desk, tasks), success, Till(_Memory(), Unlimited(), Limiter(1), retries=0), scope=scope)
+def _runner(place: Environment, desk: Ledger, success: Any, scope: str) -> Runner:
+    tasks = {task.key: task for task in place.seen}
+    buyer = Buyer(
+        DeskEndpoint(desk, tasks, str(success.score)),
+        success,
+        Till(_Memory(), Unlimited(), Limiter(1), retries=0),
+        scope=scope,
+    )
     return Runner(buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None)

@@ -26,6 +26,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.optimizers.environment import Call, Run
 from bench.optimizers.world import GUESS, Task, World
 
 LOOK = re.compile(r"\b(look[- ]?up|looks? up|list_depots)\b", re.I)
@@ -35,26 +36,6 @@ OTHERWISE = re.compile(r"\b(change|another|instead|other)\b", re.I)
 QUICK = re.compile(r"\b(quick(ly)?|at once|haste|as few calls)\b", re.I)
 NEGATED = re.compile(r"\b(never|not|don't|avoid|without)\b", re.I)
 ONLY = re.compile(r"^In region (\w+)[,:]", re.I)
-
-
-@dataclass(frozen=True)
-class Call:
-    tool: str
-    args: dict[str, Any]
-    result: str
-    ok: bool
-
-
-@dataclass(frozen=True)
-class Run:
-    """One case, run once. `said` is why it was lost, in the words of the desk's own check."""
-
-    task: Task
-    calls: tuple[Call, ...]
-    solved: bool
-    said: str
-    output: str
-    tokens: int
 
 
 @dataclass(frozen=True)
