@@ -97,7 +97,7 @@ def one_seed(seed: int, place: Environment, given: argparse.Namespace) -> list[d
     goal = next(row["unseen"] for row in rows if row["optimizer"] == "gepa")
     for row in rows:
         row["to_gepa"] = calls_to_reach(place, outcomes[row["optimizer"]], goal - SAME)
-    told = ", ".join(f"{row['optimizer']} {row['to_gepa'] or '-'}" for row in rows)
+    told = ", ".join(f"{row['optimizer']} {'-' if row['to_gepa'] is None else row['to_gepa']}" for row in rows)
     print(f"    calls to where GEPA ends ({goal:.3f}): {told}")
     return rows
 
