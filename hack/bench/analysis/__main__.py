@@ -1,31 +1,34 @@
 """`python -m bench.analysis`: what the analysis finds of what was planted, how fast, and in how much memory.
 
 Traces are made shard by shard and coded as they come (that is ingest, told apart); then the study of all of them is
-timed: values, calibration, contrasts, cover, evidence. The same counts by pandas follow in the same run. The last
-line is one JSON object.
+timed, `--repeat` times with the median told: values, calibration, contrasts, cover, evidence, nines. Its peak memory is
+counted from the end of ingest on. `--growth` does this at several sizes, each in a process of its own, and tells the
+exponent of growth; `--pandas` does the counts of the study once more (`by_pandas` says which). The last line is one
+JSON object.
 """
 
 import argparse
-import importlib
 import json
+import math
 import os
-import resource
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
 
+from bench.analysis import by_pandas
 from bench.analysis.direct import add_sequences
 from bench.analysis.planted import SHARD, populate, read_plan, tables
 from bench.analysis.planted.causes import DEFAULT
 from bench.analysis.planted.score import Finding, score
-from ninefold.analysis.decisions import tables as counted
 from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.study import study
 from ninefold.analysis.embedded import Embedded
-from ninefold.analysis.engine import Engine
 from ninefold.api.artifacts import Pattern
 from ninefold.traces.table import StepTable
 
@@ -38,20 +41,41 @@ def main() -> None:
     parser.add_argument(
         "--sequences", action="store_true", help="code one shard and make the sequences of the others directly"
     )
+    parser.add_argument("--repeat", type=int, default=1, help="studies of which the median is told")
     parser.add_argument("--pandas", action="store_true", help="also do the counts of the study with pandas")
+    parser.add_argument("--growth", type=int, nargs="+", help="sizes, such as 100000 1000000: one process each")
     given = parser.parse_args()
-    print(json.dumps(measure(given.traces, given.seed, given.causes, compare=given.pandas, direct=given.sequences)))
+    print(json.dumps(growth(given) if given.growth else measure(given)))
 
 
-def measure(traces: int, seed: int, causes: Path, *, compare: bool, direct: bool = False) -> dict[str, Any]:
-    plan = read_plan(causes)
+def growth(given: argparse.Namespace) -> dict[str, Any]:
+    """Every size in a process of its own; the exponent of time between the smallest and the largest."""
+    own = ["--seed", str(given.seed), "--causes", str(given.causes), "--repeat", str(given.repeat), "--sequences"]
+    own += ["--pandas"] if given.pandas else []
+    rows = []
+    for size in given.growth:
+        command = [sys.executable, "-m", "bench.analysis", "--traces", str(size), *own]
+        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        rows.append({name: row[name] for name in ROW})
+        print(json.dumps(rows[-1]), file=sys.stderr)
+    small, large = rows[0], rows[-1]
+    times = math.log(large["study_cpu_seconds"] / small["study_cpu_seconds"])
+    return {"sizes": rows, "exponent": round(times / math.log(large["traces"] / small["traces"]), 2)}
+
+
+ROW = ("traces", "steps", "study_seconds", "study_cpu_seconds", "pandas_counts_seconds", "study_peak_mib",
+       "recall", "precision", "load_average")  # fmt: skip
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    plan = read_plan(given.causes)
     truth = []
     with Embedded() as engine:
         coder = Coder(engine, "app.intent")
         ingest = 0.0
-        for shard in range(-(-traces // SHARD)):
-            drawn = populate(min(SHARD, traces - shard * SHARD), seed, plan, shard)
-            if direct and shard:
+        for shard in range(-(-given.traces // SHARD)):
+            drawn = populate(min(SHARD, given.traces - shard * SHARD), given.seed, plan, shard)
+            if given.sequences and shard:
                 truth.append(add_sequences(engine, coder, drawn))
                 continue
             made = tables(drawn)
@@ -61,31 +85,38 @@ def measure(traces: int, seed: int, causes: Path, *, compare: bool, direct: bool
             ingest += time.perf_counter() - began
             print(f"{coder.traces} traces coded", file=sys.stderr)
             del made
-        peak_before = _peak()
-        began, cpu = time.perf_counter(), time.process_time()
-        done = study(engine, coder, min_support=20, rate=0.1)
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        pandas_seconds = _pandas(engine) if compare else None
+        began = time.perf_counter()
+        coder.codes  # noqa: B018 - puts the shards together, which is a part of ingest
+        ingest += time.perf_counter() - began
+        _forget_peak()
+        before, spent = _memory("VmRSS"), []
+        for _ in range(given.repeat):
+            began, cpu = time.perf_counter(), time.process_time()
+            done = study(engine, coder, min_support=20, rate=0.1)
+            spent.append((time.perf_counter() - began, time.process_time() - cpu))
+        peak = _memory("VmHWM")
+        pandas_seconds = by_pandas.seconds(engine, coder) if given.pandas else None
     for pattern in done.patterns:
         print(f"{pattern.kind}: {pattern.summary}", file=sys.stderr)
     found = score([_finding(p) for p in done.patterns], pa.concat_tables(truth), plan)
     return {
         "traces": coder.traces,
         "steps": coder.steps,
-        "seed": seed,
+        "seed": given.seed,
         "recall": found.recall,
         "precision": found.precision,
         "patterns": len(done.patterns),
         "missed": found.missed,
         "decoys": found.decoys,
-        "sequences_made_directly": direct,
-        "ingest_seconds": None if direct else round(ingest, 3),
-        "ingest_steps_per_second": None if direct else round(coder.steps / ingest),
-        "study_seconds": round(seconds, 3),
-        "study_cpu_seconds": round(cpu, 3),
+        "sequences_made_directly": given.sequences,
+        "ingest_seconds": None if given.sequences else round(ingest, 3),
+        "ingest_steps_per_second": None if given.sequences else round(coder.steps / ingest),
+        "study_seconds": round(median(s for s, _ in spent), 3),
+        "study_cpu_seconds": round(median(s for _, s in spent), 3),
+        "studies": given.repeat,
         "pandas_counts_seconds": pandas_seconds,
-        "peak_mib_after_ingest": peak_before,
-        "peak_mib": _peak(),
+        "ingested_mib": before,
+        "study_peak_mib": peak,
         "load_average": round(os.getloadavg()[0], 1),
         "calibration": done.values.calibration.model_dump(),
     }
@@ -97,29 +128,15 @@ def _finding(p: Pattern) -> Finding:
     return Finding(p.kind, named, blamed, p.evidence)
 
 
-def _pandas(engine: Engine) -> float:
-    """Seconds that pandas takes for the table of states alone, from the same sequences."""
-    pd = importlib.import_module("pandas")  # a comparison, not a dependency
-    rows = engine.arrow("SELECT n, intent, fold, solved, seq FROM coded").to_pandas()
-    began = time.perf_counter()
-    steps = rows.explode("seq")
-    steps["before"] = steps.groupby("n")["seq"].shift(1).fillna(0)
-    steps["next"] = steps.groupby("n")["seq"].shift(-1)
-    steps["place"] = (steps.groupby("n").cumcount() + 1).clip(upper=8)
-    alive = steps.dropna(subset=["next"])
-    counts = alive.groupby(["intent", "fold", "before", "seq", "next", "place"], observed=True)["solved"]
-    table = counts.agg(["count", "sum"])
-    seconds = time.perf_counter() - began
-    assert isinstance(table, pd.DataFrame)
-    assert len(table) == len(counted.states(engine, counted.intents(engine)).n), (
-        "pandas and the engine count differently"
-    )
-    return round(seconds, 3)
+def _forget_peak() -> None:
+    """From here on the kernel counts this process's largest resident memory anew."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak() -> int:
-    """Largest resident memory of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def _memory(name: str) -> int:
+    """Resident memory of this process (`VmRSS`), or its largest since `_forget_peak` (`VmHWM`), MiB."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found.group(1)) // 1024 if found else 0
 
 
 if __name__ == "__main__":

@@ -122,3 +122,17 @@ def test_true_chances_are_calibrated_and_bold_ones_are_not() -> None:
     assert calibration(p, n, x).slope == pytest.approx(1.0, abs=0.01)
     assert calibration(np.array([0.02, 0.5, 0.98]), n, x).slope < 0.5
     assert calibration(np.array([0.5, 0.5, 0.5]), n, x).weak
+
+
+def test_what_was_done_before_is_the_same_under_one_key_and_under_two() -> None:
+    with Embedded() as engine:
+        coder = Coder(engine, "app.intent")
+        coder.add(shard(500)[0])
+        names = [f"action {i}" for i in range(len(coder.codes.symbols))]
+        intents = counted.intents(engine)
+        near = counted.precedence(engine, intents, list(range(len(names))))
+        # The same actions under far bits: too wide for one key.
+        far = counted.precedence(engine, intents, [i and i + 63 - len(names) for i in range(len(names))])
+    assert int(near.n.sum()) == int(far.n.sum()) > 0
+    found = [sorted(zip(p.intent, np.bitwise_count(p.mask), p.n, p.x, strict=True)) for p in (near, far)]
+    assert found[0] == found[1]

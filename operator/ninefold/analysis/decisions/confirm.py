@@ -1,7 +1,6 @@
 """Contrasts matched trace by trace within their task, and of those that say the same the one that explains most.
 
-Each trace gives two bits per contrast: it stands on the losing arm, on the better one, or met the point not at all.
-With these, a difference is a few sums per task. Contrasts are then taken strongest first, and each later one must still
+Contrasts are then taken strongest first, and each later one must still
 show its difference among the traces that no earlier pattern explains: what was only a consequence, a symptom or
 another view of the same loss shows none there. (A greedy cover of the failures, with the excess instead of the count.)
 """
@@ -11,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ninefold.analysis.decisions.arms import Arms
 from ninefold.analysis.decisions.coding import START, Symbol
 from ninefold.analysis.decisions.matching import difference, distinct, repeats, share
 from ninefold.analysis.decisions.screen import MET, Contrast
@@ -32,33 +31,6 @@ SAME = 0.8
 
 
 @dataclass(frozen=True)
-class Arms:
-    """Which traces met the point of each contrast, and which of them stand on its better arm: bit i is contrast i."""
-
-    met: NDArray[np.uint64]
-    better: NDArray[np.uint64]
-
-    @classmethod
-    def none(cls, traces: int) -> "Arms":
-        return cls(np.zeros(traces, np.uint64), np.zeros(traces, np.uint64))
-
-    def put(self, i: int, rows: Ints, won: Flags) -> None:
-        bit = np.uint64(1 << i)
-        self.met[rows] |= bit
-        self.better[rows[won]] |= bit
-
-    def lost(self, rows: Ints, i: int) -> Flags:
-        """Which of these traces stand on the losing arm of contrast i."""
-        return np.asarray((self.met[rows] & ~self.better[rows] & np.uint64(1 << i)) != 0)
-
-    def of(self, i: int) -> tuple[Ints, Flags]:
-        """Rows of the traces that stand in contrast i, and which of them on the better arm."""
-        bit = np.uint64(1 << i)
-        rows = np.flatnonzero((self.met & bit) != 0)
-        return rows, (self.better[rows] & bit) != 0
-
-
-@dataclass(frozen=True)
 class Confirmed:
     """A contrast with its matched difference among the traces that no stronger pattern explains.
 
@@ -66,7 +38,7 @@ class Confirmed:
     """
 
     contrast: Contrast
-    bit: int
+    arms: Arms
     difference: Difference
     traces: int
     failures: int
@@ -89,50 +61,42 @@ class Declined:
     repeats: Repeats | None = None
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """`arms` are those of all contrasts that were looked at."""
-
-    confirmed: list[Confirmed]
-    refused: list[Declined]
-    arms: Arms
-
-
 def confirm(p: Sequences, contrasts: Sequence[Contrast], *, tried: int, min_support: int, rate: float,
-            explained: Flags | None = None) -> Verdicts:  # fmt: skip
+            explained: Flags | None = None) -> tuple[list[Confirmed], list[Declined]]:  # fmt: skip
     """Patterns, strongest first, and what stood out for another reason. `explained`: rows that others account for."""
-    arms = Arms.none(len(p.n))
     refused: list[Declined] = []
     matched: list[_Matched] = []
-    for one, rows, won in _all(p, contrasts):
-        arms.put(one.bit, rows, won)
+    for one in _all(p, contrasts):
         if one.found is None or min(one.tasks) < min_support or one.found.strata < min_support:
-            refused.append(one.declined("support", repeats(p, rows, won)))
+            refused.append(one.declined("support", p))
         else:
             matched.append(one)
     p_values = [m.p_value for m in matched] + [1.0] * max(0, tried - len(matched))
     keep = benjamini_hochberg(p_values, rate)
     held = [m for m, kept in zip(matched, keep, strict=False) if kept and m.found is not None and m.found.low > 0]
-    refused += [m.declined("TaskMix", repeats(p, *arms.of(m.bit))) for m in matched if m not in held]
+    refused += [m.declined("TaskMix", p) for m in matched if m not in held]
     # Of those that are equally strong the one whose point fewest traces meet, for it says most.
     held.sort(key=lambda m: (-round(2 * Z95 * m.strength), m.met))
     explained = np.zeros(len(p.solved), bool) if explained is None else explained.copy()
     confirmed: list[Confirmed] = []
+    losing: list[Flags] = []
     for m in held:
-        rows, won = arms.of(m.bit)
+        rows, won = m.arms.rows()
         lost = rows[~won]
         left = ~explained[rows]
         alone = m.found if left.all() else difference(p, rows[left], won[left])
-        told = max((float(np.mean(arms.lost(lost, c.bit))) for c in confirmed), default=0.0)
+        told = max((share(flags[lost]) for flags in losing), default=0.0)
         # Benjamini and Hochberg's line once more, on which views of what was told already are no discoveries.
         line = rate * (len(confirmed) + 1) / (tried * m.contrast.chances)
         if told >= SAME or alone is None or not _still(alone, m.found, line):
             refused.append(Declined(m.contrast, "explained", m.crude, alone, (0, 0)))
             continue
         failures = len(lost) - int(np.count_nonzero(p.solved[lost]))
-        confirmed.append(Confirmed(m.contrast, m.bit, alone, len(lost), failures, m.tasks[1], lost[~explained[lost]]))
-        explained[lost] = True
-    return Verdicts(confirmed, refused, arms)
+        own = lost[~explained[lost]]
+        confirmed.append(Confirmed(m.contrast, m.arms, alone, len(lost), failures, m.tasks[1], own))
+        losing.append(m.arms.lost())
+        explained |= losing[-1]
+    return confirmed, refused
 
 
 def _still(alone: Difference, found: Difference | None, line: float) -> bool:
@@ -143,10 +107,10 @@ def _still(alone: Difference, found: Difference | None, line: float) -> bool:
 
 @dataclass(frozen=True)
 class _Matched:
-    """A contrast (bit `bit`) that `met` traces stand in, its difference, and both arms' (better, taken) figures."""
+    """A contrast that `met` traces stand in, its difference, and both arms' (better, taken) figures."""
 
-    bit: int
     contrast: Contrast
+    arms: Arms
     found: Difference | None
     met: int
     sides: tuple[tuple[float, int], tuple[float, int]]
@@ -173,20 +137,20 @@ class _Matched:
         own = self.found.estimate / max(self.found.high - self.found.estimate, 1e-9)
         return MET * own if self.contrast.family == "met" else own
 
-    def declined(self, why: str, seen: Repeats) -> Declined:
-        return Declined(self.contrast, why, self.crude, self.found, self.tasks, seen)
+    def declined(self, why: str, p: Sequences) -> Declined:
+        return Declined(self.contrast, why, self.crude, self.found, self.tasks, repeats(p, *self.arms.rows()))
 
 
-def _all(p: Sequences, contrasts: Sequence[Contrast]) -> Iterator[tuple[_Matched, Ints, Flags]]:
-    """Every contrast with its arms, in their order; `WORKERS` at a time, for what takes long holds no lock."""
+def _all(p: Sequences, contrasts: Sequence[Contrast]) -> Iterator[_Matched]:
+    """Every contrast in its order, `WORKERS` at a time, for what takes long holds no lock."""
 
-    def matched(numbered: tuple[int, Contrast]) -> tuple[_Matched, Ints, Flags]:
-        i, contrast = numbered
+    def matched(contrast: Contrast) -> _Matched:
         rows, won = p.stand(contrast)
-        return _Matched(i, contrast, difference(p, rows, won), len(rows), _sides(p, rows, won)), rows, won
+        arms = Arms.of(len(p.n), rows, won)
+        return _Matched(contrast, arms, difference(p, rows, won), len(rows), _sides(p, rows, won))
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        yield from pool.map(matched, enumerate(contrasts))
+        yield from pool.map(matched, contrasts)
 
 
 def _sides(p: Sequences, rows: Ints, won: Flags) -> tuple[tuple[float, int], tuple[float, int]]:

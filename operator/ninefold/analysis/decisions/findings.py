@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Arms, Confirmed
+from ninefold.analysis.decisions.confirm import Confirmed
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
-from ninefold.analysis.decisions.sequences import Sequences
+from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.tables import Ints
 from ninefold.analysis.drift import Counts, Moment, with_drift
 from ninefold.analysis.engine import Engine
@@ -52,14 +52,14 @@ class Seen:
 
     engine: Engine
     sequences: Sequences
-    arms: Arms
     symbols: Sequence[Symbol]
     informing: frozenset[str]
 
 
 def patterns(seen: Seen, confirmed: Sequence[Confirmed], *, weak: bool) -> list[Pattern]:
     """By the nines they cost, worst first. `weak`: the values are poorly calibrated, and the patterns are marked."""
-    shown = [_evidence(seen, c) for c in confirmed]
+    losing = [c.arms.lost() for c in confirmed]
+    shown = [_evidence(seen, c, losing) for c in confirmed]
     rows = sorted({n for own in shown for n in own})
     names = {r["n"]: r["trace_id"] for r in seen.engine.query(_names(rows))} if rows else {}
     when = Moments.of(seen.engine) if confirmed else None
@@ -155,7 +155,7 @@ def _instead(c: Contrast, symbols: Sequence[Symbol], habits: _Habits) -> int | N
 
 def _habits(seen: Seen, c: Confirmed) -> _Habits:
     """What the arms did, in the first `HABITS_OF` traces of each: a sample, for traces stand in the order of hashes."""
-    rows, won = seen.arms.of(c.bit)
+    rows, won = c.arms.rows()
 
     def shares(arm: Ints) -> dict[int, float]:
         counts = np.bincount(seen.sequences.did(arm[:HABITS_OF]))
@@ -189,20 +189,21 @@ class Moments:
 
     def counts(self, seen: Seen, c: Confirmed) -> Counts:
         """By moment, how many traces met the point, and how many of them took the losing choice."""
-        rows, won = seen.arms.of(c.bit)
+        rows, won = c.arms.rows()
         at = self.places[seen.sequences.n[rows]]
         met, taken = (np.bincount(v, minlength=len(self.names)).tolist() for v in (at, at[~won]))
         return {name: (n, m) for name, n, m in zip(self.names, met, taken, strict=True) if n}
 
 
-def _evidence(seen: Seen, c: Confirmed) -> list[int]:
-    """Failed traces of the losing arm that nothing else explains; first those whose task the better arm solved."""
-    p, arms = seen.sequences, seen.arms
+def _evidence(seen: Seen, c: Confirmed, losing: Sequence[Flags]) -> list[int]:
+    """Failed traces of the losing arm that nothing stronger explains; first those whose task the better arm solved,
+    and of them those that lose nowhere else (`losing`: all patterns)."""
+    p = seen.sequences
     failed = c.alone[~p.solved[c.alone]]
-    rows, won = seen.arms.of(c.bit)
+    rows, won = c.arms.rows()
     mended = np.zeros(int(p.stratum[-1]) + 1 if len(p.stratum) else 0, bool)
     mended[p.stratum[rows[won & p.solved[rows]]]] = True
-    others = np.bitwise_count(arms.met[failed] & ~arms.better[failed])
+    others = sum((flags[failed].astype(int) for flags in losing), np.zeros(len(failed), int))
     order = np.lexsort((others, ~mended[p.stratum[failed]]))
     return [int(n) for n in p.n[failed[order[:MAX_EVIDENCE]]]]
 

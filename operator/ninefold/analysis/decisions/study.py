@@ -41,7 +41,7 @@ def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, inform
     before = tables.precedence(engine, intents, _bits(coder.codes, actions))
     screened = screen(states, before, actions, symbols, coder.traces)
     sequences = Sequences(engine, intents, coder.tasks_named)
-    verdicts = confirm(
+    confirmed, refused = confirm(
         sequences,
         screened.contrasts,
         tried=screened.tried,
@@ -49,9 +49,9 @@ def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, inform
         rate=rate,
         explained=_rows(engine, explained, sequences),
     )
-    seen = findings.Seen(engine, sequences, verdicts.arms, symbols, informing)
-    found = findings.patterns(seen, verdicts.confirmed, weak=values.calibration.weak)
-    return Study(found, unidentified(verdicts.refused, symbols, min_support), values)
+    seen = findings.Seen(engine, sequences, symbols, informing)
+    found = findings.patterns(seen, confirmed, weak=values.calibration.weak)
+    return Study(found, unidentified(refused, symbols, min_support), values)
 
 
 def _bits(codes: Codes, actions: Sequence[str]) -> list[int]:

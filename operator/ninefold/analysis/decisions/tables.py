@@ -23,7 +23,8 @@ MOST_INTENTS = 2**INTENT_BITS - 1
 """Intents that are told apart; what a key has more values than this names no kind of case."""
 PLACES = 8
 """Places in a trace that are told apart; what is later counts as the last."""
-NO_ACTION = 64
+ACTION_BITS = 6
+NO_ACTION = 2**ACTION_BITS
 """The bit of an action that has none."""
 
 INTENTS = "SELECT DISTINCT toString(intent) AS intent FROM coded ORDER BY intent"
@@ -46,23 +47,32 @@ GROUP BY w
 """  # noqa: S608
 
 
-def earlier(actions: Sequence[int]) -> str:
+def earlier(actions: Sequence[int], intents: int) -> str:
     """Statement: for each action when it is first done, which actions had been done before, as bits.
 
-    `actions[code]` is the bit of the action of a code, `NO_ACTION` for none.
+    `actions[code]` is the bit of the action of a code, `NO_ACTION` for none. Where the bits of `intents` intents and of
+    the actions leave room, they are one key; else two.
     """
     codes, bits = ", ".join(map(str, range(len(actions)))), ", ".join(map(str, actions))
+    wide = 1 + max((b for b in actions if b < NO_ACTION), default=0)
+    fits = wide + ACTION_BITS + intents.bit_length() <= 64
+    key = f"bitShiftLeft(toUInt64(own + e.1), {wide}) + e.2 AS key" if fits else "own + e.1 AS w, e.2 AS mask"
+    parts = f"bitShiftRight(key, {wide}) AS w, bitAnd(key, {2**wide - 1}) AS mask, n, x" if fits else "w, mask, n, x"
     return f"""
-    SELECT own + e.1 AS w, e.2 AS mask, count() AS n, sum(solved) AS x
+    -- What had been done before each action.
+    SELECT {parts}
     FROM (
-        SELECT c.solved AS solved, bitShiftLeft(toUInt32(i.code), 6) AS own,
-            arrayFilter(b -> b < {NO_ACTION},
-                arrayDistinct(arrayMap(code -> transform(code, [{codes}], [{bits}], {NO_ACTION}), c.seq))) AS acts,
-            arrayMap(b -> bitShiftLeft(toUInt64(1), b), acts) AS bits
-        FROM coded AS c LEFT ANY JOIN intents AS i ON i.intent = c.intent
-    )
-    ARRAY JOIN arrayZip(acts, arrayMap((s, b) -> s - b, arrayCumSum(bits), bits)) AS e
-    GROUP BY w, mask
+        SELECT {key}, count() AS n, sum(solved) AS x
+        FROM (
+            SELECT c.solved AS solved, bitShiftLeft(toUInt32(i.code), {ACTION_BITS}) AS own,
+                arrayFilter(b -> b < {NO_ACTION},
+                    arrayDistinct(arrayMap(code -> transform(code, [{codes}], [{bits}], {NO_ACTION}), c.seq))) AS acts,
+                arrayMap(b -> bitShiftLeft(toUInt64(1), b), acts) AS bits
+            FROM coded AS c LEFT ANY JOIN intents AS i ON i.intent = c.intent
+        )
+        ARRAY JOIN arrayZip(acts, arrayMap((s, b) -> s - b, arrayCumSum(bits), bits)) AS e
+        GROUP BY {"key" if fits else "w, mask"}
+    ) AS counted
     """  # noqa: S608
 
 
@@ -126,8 +136,8 @@ def states(engine: Engine, names: list[str]) -> States:
 
 def precedence(engine: Engine, names: list[str], actions: Sequence[int]) -> Precedence:
     """Count what was done before what; `actions` as for `earlier`."""
-    w, mask, n, x = _sorted(engine.arrow(earlier(actions)), "w", "mask", "n", "x")
-    return Precedence(names, w >> 6, w & 63, mask, n, x)
+    w, mask, n, x = _sorted(engine.arrow(earlier(actions, len(names))), "w", "mask", "n", "x")
+    return Precedence(names, w >> ACTION_BITS, w & 2**ACTION_BITS - 1, mask, n, x)
 
 
 def _sorted(table: pa.Table, *names: str) -> list[Ints]:

@@ -2,9 +2,9 @@
 
 States are hierarchical: everybody, the intent, the last step, the last two steps, each within the intent and at the
 place in the trace; a rare state leans on the more common one above it (shrinkage). Its own outcome never speaks for a
-trace: tables are read leave-one-out. A small logistic model weighs the levels, for which of them says more differs from
-agent to agent, and brings the values onto a true scale. Fitted and scored on traces that go on: an ended trace has no
-value to predict. Calibration is measured on tasks that the fit has not seen (five folds).
+trace: tables are read leave-one-out. A small logistic model, cross-fitted over tasks, weighs the levels, for which of
+them says more differs from agent to agent, and brings the values onto a true scale. Fitted and scored on traces that
+go on: an ended trace has no value to predict. Calibration is measured on tasks that the fit has not seen (five folds).
 """
 
 import math
@@ -98,7 +98,7 @@ def fit(table: States) -> Values:
     groups = s.groups()
     calibration = _calibrate(s, groups)
     n, x = s.n.sum(0), s.x.sum(0)
-    weights = _fit(groups, n, x)
+    weights = _fit(groups, s.n, s.x)
     value = _sigmoid(_features(groups, n, x, groups, None) @ weights)
     failed, solved = (_sigmoid(_features(groups, n, x, groups, outcome) @ weights) for outcome in (False, True))
     error = np.sqrt(value * (1 - value) / (n + PRIOR))
@@ -164,13 +164,18 @@ def _features(groups: list[Ints], n: Ints, x: Ints, at: list[Ints], solved: bool
 
 
 def _fit(groups: list[Ints], n: Ints, x: Ints) -> Floats:
-    """Weights of the levels: ridge logistic regression on leave-one-out log odds, by Newton's steps.
+    """Weights of the levels: ridge logistic regression on cross-fitted log odds, by Newton's steps.
 
-    Weights lean on equal shares of all levels.
+    `n` and `x` are by fold. The log odds of a fold come from the others: a trace's own outcome, or that of another run
+    of its task, would let rare states look surer than they are. Weights lean on equal shares of all levels. Source of
+    the principle: D. Wolpert, "Stacked generalization", Neural Networks 5 (1992).
     """
-    rows = np.concatenate([_features(groups, n, x, groups, True), _features(groups, n, x, groups, False)])
-    weight = np.concatenate([x, n - x]).astype(float)
-    y = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
+    all_n, all_x = n.sum(0), x.sum(0)
+    folds = [f for f in range(len(n)) if n[f].any()]
+    seen = [(f, n[f] > 0) for f in folds]
+    rows = np.concatenate([_features(groups, all_n - n[f], all_x - x[f], groups, None)[own] for f, own in seen] * 2)
+    weight = np.concatenate([v[f][own] for v in (x, n - x) for f, own in seen]).astype(float)
+    y = np.repeat([1.0, 0.0], len(rows) // 2)
     rows, weight, y = rows[weight > 0], weight[weight > 0], y[weight > 0]
     prior = np.zeros(rows.shape[1])
     prior[1:] = 1 / (len(prior) - 1)
@@ -195,7 +200,8 @@ def _calibrate(s: _States, groups: list[Ints]) -> Calibration:
         own = late & (s.n[f] > 0)
         if not own.any() or not rest_n.sum():
             continue
-        weights = _fit(groups, rest_n, rest_x)
+        others = np.arange(FOLDS) != f
+        weights = _fit(groups, s.n[others], s.x[others])
         predicted.append(_sigmoid(_features(groups, rest_n, rest_x, groups, None)[own] @ weights))
         n.append(s.n[f][own])
         x.append(s.x[f][own])
