@@ -1,35 +1,32 @@
 """`python -m bench.analysis`: what the analysis finds of what was planted, how fast, and in how much memory.
 
 Traces are made shard by shard and coded as they come (that is ingest, told apart); then the study of all of them is
-timed, `--repeat` times with the median told: values, calibration, contrasts, cover, evidence, nines. Its peak memory is
-counted from the end of ingest on. `--growth` does this at several sizes, each in a process of its own, and tells the
-exponent of growth; `--pandas` does the counts of the study once more (`by_pandas` says which). The last line is one
-JSON object.
+timed in a process of its own, `--repeat` times with the median told: values, calibration, contrasts, cover, evidence,
+nines, and the sampling of cases. Its memory is counted from when what was ingested lies in the engine. `--growth` does
+this at several sizes and tells the exponent of growth; `--pandas` does the counts of the study once more (`by_pandas`
+says which). The last line is one JSON object.
 """
 
 import argparse
 import json
 import math
 import os
-import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pyarrow as pa
 
-from bench.analysis import by_pandas
 from bench.analysis.direct import add_sequences
 from bench.analysis.planted import SHARD, populate, read_plan, tables
 from bench.analysis.planted.causes import DEFAULT
 from bench.analysis.planted.score import Finding, score
+from bench.analysis.studied import Ingested
 from ninefold.analysis.decisions.coder import Coder
-from ninefold.analysis.decisions.study import study
 from ninefold.analysis.embedded import Embedded
-from ninefold.api.artifacts import Pattern
 from ninefold.traces.table import StepTable
 
 
@@ -70,7 +67,7 @@ ROW = ("traces", "steps", "study_seconds", "study_cpu_seconds", "pandas_counts_s
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     plan = read_plan(given.causes)
     truth = []
-    with Embedded() as engine:
+    with Embedded() as engine, tempfile.TemporaryDirectory(prefix="ninefold-bench-") as folder:
         coder = Coder(engine, "app.intent")
         ingest = 0.0
         for shard in range(-(-given.traces // SHARD)):
@@ -86,57 +83,36 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             print(f"{coder.traces} traces coded", file=sys.stderr)
             del made
         began = time.perf_counter()
-        coder.codes  # noqa: B018 - puts the shards together, which is a part of ingest
+        ingested = Ingested.of(engine, coder)
         ingest += time.perf_counter() - began
-        _forget_peak()
-        before, spent = _memory("VmRSS"), []
-        for _ in range(given.repeat):
-            began, cpu = time.perf_counter(), time.process_time()
-            done = study(engine, coder, min_support=20, rate=0.1)
-            spent.append((time.perf_counter() - began, time.process_time() - cpu))
-        peak = _memory("VmHWM")
-        pandas_seconds = by_pandas.seconds(engine, coder) if given.pandas else None
-    for pattern in done.patterns:
-        print(f"{pattern.kind}: {pattern.summary}", file=sys.stderr)
-    found = score([_finding(p) for p in done.patterns], pa.concat_tables(truth), plan)
+        ingested.save(Path(folder))
+        done = _studied(Path(folder), given)
+    for kind, *_, summary in done["findings"]:
+        print(f"{kind}: {summary}", file=sys.stderr)
+    found = score([Finding(*f[:4]) for f in done.pop("findings")], pa.concat_tables(truth), plan)
     return {
         "traces": coder.traces,
         "steps": coder.steps,
         "seed": given.seed,
         "recall": found.recall,
         "precision": found.precision,
-        "patterns": len(done.patterns),
         "missed": found.missed,
         "decoys": found.decoys,
         "sequences_made_directly": given.sequences,
         "ingest_seconds": None if given.sequences else round(ingest, 3),
         "ingest_steps_per_second": None if given.sequences else round(coder.steps / ingest),
-        "study_seconds": round(median(s for s, _ in spent), 3),
-        "study_cpu_seconds": round(median(s for _, s in spent), 3),
-        "studies": given.repeat,
-        "pandas_counts_seconds": pandas_seconds,
-        "ingested_mib": before,
-        "study_peak_mib": peak,
+        **done,
         "load_average": round(os.getloadavg()[0], 1),
-        "calibration": done.values.calibration.model_dump(),
     }
 
 
-def _finding(p: Pattern) -> Finding:
-    named = [p.decision.taken, p.decision.better or "", p.decision.point]
-    blamed = "" if p.decision.taken.startswith("no ") else p.decision.taken
-    return Finding(p.kind, named, blamed, p.evidence)
-
-
-def _forget_peak() -> None:
-    """From here on the kernel counts this process's largest resident memory anew."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def _memory(name: str) -> int:
-    """Resident memory of this process (`VmRSS`), or its largest since `_forget_peak` (`VmHWM`), MiB."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found.group(1)) // 1024 if found else 0
+def _studied(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """What a process of its own says, which holds nothing but what was ingested."""
+    command = [sys.executable, "-m", "bench.analysis.studied", str(folder), "--repeat", str(given.repeat)]
+    command += ["--pandas"] if given.pandas else []
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from ninefold.analysis.decisions import tables as counted
-from ninefold.analysis.decisions.coder import Coder
 from ninefold.analysis.decisions.confirm import first_codes
 from ninefold.analysis.decisions.matching import difference
 from ninefold.analysis.decisions.screen import Contrast, screen
 from ninefold.analysis.decisions.sequences import Sequences
+from ninefold.analysis.decisions.study import CodedTraces
 from ninefold.analysis.engine import Engine
 
 
-def seconds(engine: Engine, coder: Coder) -> float:
+def seconds(engine: Engine, coder: CodedTraces) -> float:
     """Seconds that pandas takes; raises AssertionError where it counts otherwise than the study."""
     pd = importlib.import_module("pandas")  # a comparison, not a dependency
     names = counted.intents(engine)

@@ -113,7 +113,11 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, ho
         )
         found += with_cues(more.patterns, population, settings.min_support)
         best = credits_of(engine, more.values, coder.codes.symbols, [p.evidence[0] for p in found if p.evidence])
-    found = [p.model_copy(update={"credits": best.get(next(iter(p.evidence), ""), [])[:MAX_CREDITS]}) for p in found]
+    weak = more.values.calibration.weak
+    found = [
+        p.model_copy(update={"weak": weak, "credits": best.get(next(iter(p.evidence), ""), [])[:MAX_CREDITS]})
+        for p in found
+    ]
     found = sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
     found = shrunk(found, inputs.gains)
     unanswered = sorted(answers, key=lambda a: -len(a.question.choices))

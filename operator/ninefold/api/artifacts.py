@@ -224,6 +224,11 @@ class Pattern(Model):
     weak: bool = Field(False, description="The values behind it are poorly calibrated.")
 
 
+WEAK_AUC, WEAK_SKILL = 0.6, 0.02
+SLOPE = (0.6, 1.6)
+"""Figures of calibration outside which values are too poor to build on."""
+
+
 class Calibration(Model):
     """How well values of states predict outcomes of tasks that they were not fitted on."""
 
@@ -232,6 +237,15 @@ class Calibration(Model):
     brier_skill: float = Field(description="1 - Brier score / that of the mean: 0 says no more than the mean.")
     slope: float = Field(description="Calibration slope: 1 is right, below it the values are too bold.")
     weak: bool = Field(description="Too poor to build on; patterns are marked as weak.")
+
+    @property
+    def message(self) -> str:
+        """Each figure and what is needed of it, for conditions."""
+        low, high = SLOPE
+        return (
+            f"AUC {self.auc:.2f} (at least {WEAK_AUC:.2f}), Brier skill {self.brier_skill:.2f} (at least "
+            f"{WEAK_SKILL:.2f}), slope {self.slope:.2f} ({low:.1f} to {high:.1f})"
+        )
 
 
 class VersionRate(Model):

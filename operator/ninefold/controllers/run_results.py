@@ -61,10 +61,12 @@ def _analysis_sentence(report: AnalysisReport) -> str:
     left_out = _counts(report, redacted=False)
     redacted = _counts(report, redacted=True)
     late = report.losses.get(LATE, 0)
+    found = report.calibration
     return (
         f"{report.traces} traces ({report.analysed} analysed, {report.steps} steps), success {success.rate:.3f} "
         f"({success.low:.3f}-{success.high:.3f}), {counted(len(report.patterns), 'pattern')}"
         + (f", {counted(len(report.unidentified), 'contrast')} without enough support" if report.unidentified else "")
+        + (f"; poorly calibrated, so patterns are weak: {found.message}" if found and found.weak else "")
         + (f"; left out: {left_out}" if left_out else "")
         + (f"; redacted: {redacted}" if redacted else "")
         + (f"; {counted(late, 'trace')} came late" if late else "")

@@ -56,8 +56,8 @@ class Seen:
     informing: frozenset[str]
 
 
-def patterns(seen: Seen, confirmed: Sequence[Confirmed], *, weak: bool) -> list[Pattern]:
-    """By the nines they cost, worst first. `weak`: the values are poorly calibrated, and the patterns are marked."""
+def patterns(seen: Seen, confirmed: Sequence[Confirmed]) -> list[Pattern]:
+    """By the nines they cost, worst first."""
     losing = [c.arms.lost() for c in confirmed]
     shown = [_evidence(seen, c, losing) for c in confirmed]
     rows = sorted({n for own in shown for n in own})
@@ -65,7 +65,7 @@ def patterns(seen: Seen, confirmed: Sequence[Confirmed], *, weak: bool) -> list[
     when = Moments.of(seen.engine) if confirmed else None
     found = []
     for c, own in zip(confirmed, shown, strict=True):
-        pattern = _pattern(seen, c, [names[n] for n in own]).model_copy(update={"weak": weak})
+        pattern = _pattern(seen, c, [names[n] for n in own])
         found.append(with_drift(pattern, when.counts(seen, c) if when else {}))
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 

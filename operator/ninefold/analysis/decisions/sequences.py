@@ -26,6 +26,8 @@ ORDER BY {key}, cityHash64(c.trace_id), c.trace_id
 
 NOWHERE = 65_535
 """The place of a code that a trace does not have; what lies beyond it counts as not there."""
+BLOCK = 2**22
+"""Steps that are sorted at a time: their places are twice as wide while they are."""
 REMEMBERED = 24
 """First places that are kept for the next contrast, two bytes a trace each."""
 
@@ -63,8 +65,7 @@ class Sequences:
         offsets = seq.offsets.to_numpy()
         self._start, self._length = offsets[:-1], np.diff(offsets)
         self._of = np.repeat(np.arange(len(self.n), dtype=np.int32), self._length)
-        self._index = np.argsort(self._codes, kind="stable").astype(np.uint32)
-        self._bounds = np.concatenate(([0], np.cumsum(np.bincount(self._codes, minlength=2**CODE_BITS))))
+        self._blocks = [_indexed(self._codes, at) for at in range(0, len(self._codes), BLOCK)]
         self._seen: dict[tuple[int, ...], Places] = {}
         self._lock = Lock()
 
@@ -82,7 +83,8 @@ class Sequences:
             return self._seen[codes]
 
     def _first_of(self, code: int) -> tuple[Ints, Places]:
-        at = self._index[self._bounds[code] : self._bounds[code + 1]]
+        none = [np.zeros(0, np.uint32)]
+        at = np.concatenate(none + [index[bounds[code] : bounds[code + 1]] for index, bounds in self._blocks])
         rows = self._of[at].astype(np.int64)
         firsts = np.ones(len(rows), bool)
         np.not_equal(rows[1:], rows[:-1], out=firsts[1:])
@@ -122,6 +124,14 @@ class Sequences:
         within = np.arange(len(own)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         pairs = np.sort(own * 2**16 + self._codes[np.repeat(self._start[rows], sizes) + within])
         return np.asarray(pairs[np.diff(pairs, prepend=-1) != 0] & (2**16 - 1))
+
+
+def _indexed(codes: NDArray[np.uint16], start: int) -> tuple[NDArray[np.uint32], Ints]:
+    """The places of a block in the order of their codes, and where each code begins among them."""
+    own = codes[start : start + BLOCK]
+    index = np.argsort(own, kind="stable").astype(np.uint32)
+    index += np.uint32(start)
+    return index, np.concatenate(([0], np.cumsum(np.bincount(own, minlength=2**CODE_BITS))))
 
 
 def _numbers(ordered: NDArray[Any]) -> Ints:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ninefold.analysis.decisions import findings, tables
-from ninefold.analysis.decisions.coder import Coder, Codes
+from ninefold.analysis.decisions.coder import Codes
 from ninefold.analysis.decisions.confirm import confirm, first_codes
 from ninefold.analysis.decisions.declined import unidentified
 from ninefold.analysis.decisions.screen import screen
@@ -28,7 +29,20 @@ class Study:
     values: Values
 
 
-def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, informing: frozenset[str] = frozenset(),
+class CodedTraces(Protocol):
+    """Traces that lie in the engine's table `coded`, as a `Coder` leaves them."""
+
+    @property
+    def codes(self) -> Codes: ...
+    @property
+    def traces(self) -> int: ...
+    @property
+    def tasks_named(self) -> bool: ...
+    @property
+    def matchable(self) -> bool: ...
+
+
+def study(engine: Engine, coder: CodedTraces, *, min_support: int, rate: float, informing: frozenset[str] = frozenset(),
           explained: Sequence[str] = ()) -> Study:  # fmt: skip
     """Study what has been coded. `explained`: ids of traces that patterns found elsewhere account for."""
     symbols = coder.codes.symbols
@@ -50,7 +64,7 @@ def study(engine: Engine, coder: Coder, *, min_support: int, rate: float, inform
         explained=_rows(engine, explained, sequences),
     )
     seen = findings.Seen(engine, sequences, symbols, informing)
-    found = findings.patterns(seen, confirmed, weak=values.calibration.weak)
+    found = findings.patterns(seen, confirmed)
     return Study(found, unidentified(refused, symbols, min_support), values)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ninefold.analysis.decisions.tables import PLACES, Ints, States
 from ninefold.analysis.stats.wilson import Z95
-from ninefold.api.artifacts import Calibration
+from ninefold.api.artifacts import SLOPE, WEAK_AUC, WEAK_SKILL, Calibration
 
 PRIOR = 32.0
 """Traces that the state above is worth in the value of one below it."""
@@ -25,8 +25,6 @@ FOLDS = 5
 RIDGE = 10.0
 LATE = 3
 """Calibration is scored where traces stand after so many steps, if they go on from there."""
-WEAK_AUC, WEAK_SKILL = 0.6, 0.02
-SLOPE = (0.6, 1.6)
 
 Floats = NDArray[Any]
 Key = tuple[str, int, int, int]
