@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ninefold.analysis.actions import Actions
 from ninefold.analysis.sample import Sample
-from ninefold.analysis.words import words
+from ninefold.analysis.words import numbers, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Episode:
     """One judged trace. `task` names what must be distinct for support: the task, or the session without a task key.
 
     `same_task` is whether `task` is a real task key, within which a contrast may be matched. `told` are the words of
-    system and user messages. `user` is the user's hash, or the task where traces name no users.
+    system and user messages, `numbers` their numbers. `user` is the
+    user's hash, or the task where traces name no users.
     """
 
     trace_id: str
@@ -39,6 +40,7 @@ class Episode:
     solved: bool
     calls: tuple[Call, ...]
     told: frozenset[str]
+    numbers: frozenset[str] = frozenset()
 
 
 def episodes(sample: Sample, clusters: Mapping[str, str] | None = None) -> list[Episode]:
@@ -67,18 +69,20 @@ def episodes(sample: Sample, clusters: Mapping[str, str] | None = None) -> list[
             solved=t["solved"],
             calls=tuple(calls[t["trace_id"]]),
             told=told.words(t["told"], t["system"]),
+            numbers=told.numbers(t["told"], t["system"]),
         )
         for t in traces
     ]
 
 
 class _Told:
-    """Words of what was said, by the last message of it: many traces share a history, and nearly all a prompt."""
+    """Words and numbers of what was said, by its last message: many traces share a history, and nearly all a prompt."""
 
     def __init__(self, sample: Sample) -> None:
         columns = (sample.told[c].to_pylist() for c in ("hash", "parent_hash", "content"))
         self._lines = {h: (parent, content) for h, parent, content in zip(*columns, strict=True)}
         self._known: dict[tuple[str | None, ...], frozenset[str]] = {}
+        self._numbers: dict[tuple[str | None, ...], frozenset[str]] = {}
 
     def words(self, *last: str | None) -> frozenset[str]:
         if last not in self._known:
@@ -87,6 +91,12 @@ class _Told:
             else:
                 self._known[last] = frozenset(words(" ".join(self._texts(last[0]))))
         return self._known[last]
+
+    def numbers(self, *last: str | None) -> frozenset[str]:
+        if last not in self._numbers:
+            texts = [text for one in last for text in self._texts(one)]
+            self._numbers[last] = frozenset(numbers(" ".join(texts)))
+        return self._numbers[last]
 
     def _texts(self, at: str | None) -> list[str]:
         out = []

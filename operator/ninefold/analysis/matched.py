@@ -60,7 +60,8 @@ def combined(exact: Difference, near: Difference) -> Difference:
     that of the second. Source: E. J. Green, W. E. Strawderman, "A James-Stein Type Estimator for Combining Unbiased and
     Possibly Biased Estimators", JASA 86 (1991), with a bias of known size.
     """
-    a = 1 / max(_half(exact) / Z95, 1e-6) ** 2
+    # A handful of strata that agree by chance has no variance of its own: it is as sure as half a stratum allows.
+    a = 1 / max(_half(exact) / Z95, 0.5 / exact.strata) ** 2
     b = 1 / ((_half(near) / Z95) ** 2 + CONFOUNDED**2)
     estimate, half = (a * exact.estimate + b * near.estimate) / (a + b), Z95 / math.sqrt(a + b)
     low, high = max(-1.0, estimate - half), min(1.0, estimate + half)

@@ -8,9 +8,11 @@ from ninefold.analysis.facts import Knowledge
 from ninefold.analysis.population import readable
 from ninefold.analysis.questions import Answer, Choice
 from ninefold.analysis.stats.wilson import nines
-from ninefold.api.artifacts import Decision, Interval, Pattern, PatternKind, canonical, sha256
+from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
 
 MAX_EVIDENCE = 10
+MAX_NAMES = 5
+"""Unsupported names that are shown of one call."""
 OCCURS_SHARE = 0.05
 """Share of the traces with equal knowledge from which the better choice counts as one that they have."""
 OTHER_TOOLS = 0.1
@@ -18,7 +20,7 @@ OTHER_TOOLS = 0.1
 _WITH_FACTS: tuple[PatternKind, ...] = ("ContextGap", "HallucinationTrigger")
 _TAKEN = {
     "ContextGap": "goes on with {taken} without having looked anything up",
-    "HallucinationTrigger": "calls {taken} with names that nothing before it supports",
+    "HallucinationTrigger": "calls {taken} with what nothing before it supports",
     "ErrorLoop": "answers the error with {taken} once more",
 }
 _BETTER = {
@@ -50,6 +52,7 @@ def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> 
     assert effect is not None
     taken = losing(question.choices)
     failed = [c for c in taken if not c.episode.solved]
+    evidence = _evidence(question.choices)
     decision = _decision(answer, taken)
 
     def lost(difference: float) -> float:
@@ -70,7 +73,8 @@ def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> 
         regret=max(0.0, effect.low) * len(taken),
         nines_lost=Interval(estimate=lost(effect.estimate), low=lost(effect.low), high=lost(effect.high)),
         predicted_gain=min(effect.estimate * len(taken), len(failed)) / traces,
-        evidence=_evidence(question.choices),
+        evidence=evidence,
+        introduced=_introduced(taken, evidence),
         errors=list(question.errors),
         facts=knowledge.facts if question.kind in _WITH_FACTS else [],
     )
@@ -130,6 +134,18 @@ def _evidence(choices: Sequence[Choice]) -> list[str]:
     failed = [c for c in losing(choices) if not c.episode.solved]
     failed.sort(key=lambda c: (not c.shows, c.episode.task not in mended, len(c.episode.calls), c.episode.trace_id))
     return [c.episode.trace_id for c in failed[:MAX_EVIDENCE]]
+
+
+def _introduced(taken: Sequence[Choice], evidence: Sequence[str]) -> list[Introduced]:
+    """In each of these traces the call that brought in what nothing supports."""
+    calls = {c.episode.trace_id: c for c in taken if c.names}
+    return [
+        Introduced(
+            trace_id=t, call=calls[t].call.k, action=calls[t].call.action, names=list(calls[t].names[:MAX_NAMES])
+        )
+        for t in evidence
+        if t in calls
+    ]
 
 
 def _summary(answer: Answer, decision: Decision, taken: int, failed: int) -> str:

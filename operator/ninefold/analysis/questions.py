@@ -35,7 +35,7 @@ class Choice:
     """One trace at the decision point: the state before it, the call it made, and whether that was the better arm.
 
     `shows` marks a taken choice that plainly went the way the pattern says (its call failed); such traces come first
-    as evidence.
+    as evidence. `names`: what the call brings in that nothing before it supports.
     """
 
     episode: Episode
@@ -43,6 +43,7 @@ class Choice:
     state: State
     better: bool
     shows: bool = True
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

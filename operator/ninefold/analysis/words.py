@@ -21,6 +21,7 @@ MAX_WORD = 64
 RECORD = re.compile(r"\d{3}|\b(?=[A-Z0-9]*\d[A-Z0-9]*\b)(?=[A-Z0-9]*[A-Z])[A-Z0-9]{4,}\b")
 """Three digits in a row, or a code of capitals and digits: what keys of records look like."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.S)
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 _CUTS = ("), ", "], ", "}, ", "),", "],", "},")
 
 
@@ -62,6 +63,17 @@ def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
 def identifiers(args: str) -> set[str]:
     """Names in a call's arguments, outside quotes, in lower case."""
     return {w.lower() for _, text in texts(args) for w in WORD.findall(_QUOTED.sub(" ", text)) if len(w) <= MAX_WORD}
+
+
+def quotations(args: str) -> set[str]:
+    """What stands in quotes within the text arguments of a call, in lower case and without the quotes."""
+    return {q[1:-1].lower() for _, text in texts(args) for q in _QUOTED.findall(text) if len(q) > 2}
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of a text that say something: three digits or more, or a decimal; without marks of thousands."""
+    found = {n.replace(",", "") for n in _NUMBER.findall(text)}
+    return {n for n in found if "." in n or len(n) >= 3}
 
 
 def words(text: str) -> set[str]:

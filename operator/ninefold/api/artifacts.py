@@ -198,6 +198,15 @@ class StepCredit(Model):
     high: float = Field(description="Upper end.")
 
 
+class Introduced(Model):
+    """The call of a trace that first names something which no message and no earlier result supports."""
+
+    trace_id: str
+    call: int = Field(ge=1, description="Which call of the trace it is, from 1.")
+    action: str
+    names: list[str] = Field(description="Identifiers as they are; of values only what they are, for they may be data.")
+
+
 class Pattern(Model):
     """A decision at which the agent systematically loses."""
 
@@ -217,6 +226,10 @@ class Pattern(Model):
     replayed_gain: float | None = Field(None, description="What replay measured for this pattern before, on average.")
     evidence: list[str] = Field(description="Trace ids, best first, at most ten.")
     credits: list[StepCredit] = Field(default_factory=list, description="The best evidence, step by step.")
+    introduced: list[Introduced] = Field(
+        default_factory=list,
+        description="Of a HallucinationTrigger: where the evidence brings in what nothing supports.",
+    )
     errors: list[str] = Field(default_factory=list, description="Error signatures involved, most frequent first.")
     facts: list[Fact] = Field(default_factory=list)
     intents: list[str] = Field(default_factory=list, description="Intents that it is limited to; empty: everywhere.")

@@ -6,7 +6,7 @@ it is a `ContextGap`; where another tool stood in its place, a `ToolSelectionBia
 take was just left out, a `PolicyBreach`. A rare turn that no decision mends is a `NovelScenario`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from ninefold.analysis.drift import Counts, Moment, with_drift
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE
 from ninefold.analysis.stats.wilson import nines
-from ninefold.api.artifacts import Decision, Interval, Pattern, PatternKind, canonical, sha256
+from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
 
 INSTEAD, HARDLY = 0.8, 0.2
 """Share of the losing arm that did something, and of the better arm that did not, for it to stand in its place."""
@@ -60,22 +60,22 @@ def patterns(seen: Seen, confirmed: Sequence[Confirmed]) -> list[Pattern]:
     """By the nines they cost, worst first."""
     losing = [c.arms.lost() for c in confirmed]
     shown = [_evidence(seen, c, losing) for c in confirmed]
-    rows = sorted({n for own in shown for n in own})
-    names = {r["n"]: r["trace_id"] for r in seen.engine.query(_names(rows))} if rows else {}
+    numbers = sorted({seen.sequences.n[row] for own in shown for row in own})
+    names = {r["n"]: r["trace_id"] for r in seen.engine.query(_names(numbers))} if numbers else {}
     when = Moments.of(seen.engine) if confirmed else None
     found = []
     for c, own in zip(confirmed, shown, strict=True):
-        pattern = _pattern(seen, c, [names[n] for n in own])
+        pattern = _pattern(seen, c, {row: names[seen.sequences.n[row]] for row in own})
         found.append(with_drift(pattern, when.counts(seen, c) if when else {}))
     return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
 
 
-def _names(rows: Sequence[int]) -> str:
+def _names(numbers: Sequence[int]) -> str:
     """Statement: the ids of these traces."""
-    return f"SELECT n, trace_id FROM coded WHERE n IN ({', '.join(map(str, rows))})"  # noqa: S608
+    return f"SELECT n, trace_id FROM coded WHERE n IN ({', '.join(map(str, numbers))})"  # noqa: S608
 
 
-def _pattern(seen: Seen, c: Confirmed, evidence: list[str]) -> Pattern:
+def _pattern(seen: Seen, c: Confirmed, evidence: Mapping[int, str]) -> Pattern:
     symbols, solved_of = seen.symbols, seen.sequences.solved
     kind, decision = describe(c.contrast, symbols, _habits(seen, c), seen.informing)
     traces, solved = len(solved_of), int(solved_of.sum())
@@ -99,7 +99,8 @@ def _pattern(seen: Seen, c: Confirmed, evidence: list[str]) -> Pattern:
         regret=max(0.0, d.low) * c.traces,
         nines_lost=Interval(estimate=lost(d.estimate), low=lost(d.low), high=lost(d.high)),
         predicted_gain=min(d.estimate * c.traces, c.failures) / traces,
-        evidence=evidence,
+        evidence=list(evidence.values()),
+        introduced=_introduced(seen, c.contrast, evidence) if kind == "HallucinationTrigger" else [],
         errors=sorted({e for i in c.contrast.point if (e := symbols[i].error)}),
         intents=list(only),
     )
@@ -196,8 +197,8 @@ class Moments:
 
 
 def _evidence(seen: Seen, c: Confirmed, losing: Sequence[Flags]) -> list[int]:
-    """Failed traces of the losing arm that nothing stronger explains; first those whose task the better arm solved,
-    and of them those that lose nowhere else (`losing`: all patterns)."""
+    """Rows of failed traces of the losing arm that nothing stronger explains; first those whose task the better arm
+    solved, and of them those that lose nowhere else (`losing`: all patterns)."""
     p = seen.sequences
     failed = c.alone[~p.solved[c.alone]]
     rows, won = c.arms.rows()
@@ -205,7 +206,18 @@ def _evidence(seen: Seen, c: Confirmed, losing: Sequence[Flags]) -> list[int]:
     mended[p.stratum[rows[won & p.solved[rows]]]] = True
     others = sum((flags[failed].astype(int) for flags in losing), np.zeros(len(failed), int))
     order = np.lexsort((others, ~mended[p.stratum[failed]]))
-    return [int(n) for n in p.n[failed[order[:MAX_EVIDENCE]]]]
+    return [int(row) for row in failed[order[:MAX_EVIDENCE]]]
+
+
+def _introduced(seen: Seen, c: Contrast, evidence: Mapping[int, str]) -> list[Introduced]:
+    """Where these traces (row -> id) name what nothing supports: at the step after the point."""
+    places, action = seen.sequences.first(c.point), seen.symbols[c.taken[0]].action
+    return [
+        Introduced(
+            trace_id=trace, call=int(places[row]) + 1, action=action, names=["a number or a numbered identifier"]
+        )
+        for row, trace in evidence.items()
+    ]
 
 
 _SAYS = {

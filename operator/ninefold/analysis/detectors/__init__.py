@@ -11,4 +11,5 @@ DETECTORS: tuple[Callable[[Sequence[Episode], Knowledge], Iterator[Question]], .
     context_gap.questions,
     hallucination.questions,
     error_loop.questions,
+    hallucination.about_values,
 )
