@@ -34,6 +34,7 @@ from testbed.binaries import binaries
 from testbed.kubeconfig import write_kubeconfig
 from testbed.pki import Authority
 from testbed.processes import Daemon, environment_for_tools, free_port
+from testbed.waiting import eventually
 
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
@@ -110,7 +111,7 @@ class ControlPlane:
         self._apiserver.start()
         self._apiserver.wait_until(self._ready, READY_SECONDS)
         self._controllers.start()
-        self._controllers.wait_until(self._default_account_exists, READY_SECONDS)
+        self._controllers.wait_until(self._takes_pods, READY_SECONDS)
 
     def stop(self) -> None:
         """Stop all three; clients first, so that none logs the loss of its server."""
@@ -186,6 +187,11 @@ class ControlPlane:
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done
+
+    def create_namespace(self, name: str) -> None:
+        """A new namespace that takes pods: its account comes from a controller, late where that just reconnects."""
+        self.kubectl("create", "namespace", name)
+        eventually(lambda: self._takes_pods(name), f"namespace {name} has its default account")
 
     def get(self, path: str) -> bytes | None:
         """What the API server answers the administrator at this path; None if it refuses or is away.
@@ -282,6 +288,6 @@ class ControlPlane:
     def _ready(self) -> bool:
         return self.get("/readyz") is not None
 
-    def _default_account_exists(self) -> bool:
+    def _takes_pods(self, namespace: str = "default") -> bool:
         """Pods are refused before their namespace has its `default` account."""
-        return self.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
+        return self.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default") is not None

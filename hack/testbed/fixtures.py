@@ -49,7 +49,7 @@ def local_node(control_plane: ControlPlane) -> Iterator[LocalNode]:
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """A namespace of the test's own, deleted afterwards (nobody waits for that)."""
     name = f"test-{secrets.token_hex(4)}"
-    control_plane.kubectl("create", "namespace", name)
+    control_plane.create_namespace(name)
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false")
 

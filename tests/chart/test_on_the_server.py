@@ -48,7 +48,7 @@ VARIANTS: dict[str, Manifest] = {
 def cluster(installed: ControlPlane) -> Iterator[ControlPlane]:
     """Namespaces that the chart names; the release's own refuses pods that are not restricted."""
     for name in (NAMESPACE, "tenant-a", "tenant-b"):
-        installed.kubectl("create", "namespace", name)
+        installed.create_namespace(name)
     installed.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     yield installed
     for name in (NAMESPACE, "tenant-a", "tenant-b"):
