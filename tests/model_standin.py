@@ -47,6 +47,10 @@ def model_standin(answer: Callable[[dict[str, Any]], Reply]) -> Iterator[StandIn
     """Serve `answer(request body)` at `/v1/chat/completions` until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: two would wait for each other, 40 ms a call
+        disable_nagle_algorithm = True
+
         def log_message(self, *_: Any) -> None:
             return
 

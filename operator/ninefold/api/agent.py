@@ -1,5 +1,6 @@
 """Agent: the prompts that Git owns, how success is judged, how a case is run again, and where versions go."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -19,12 +20,18 @@ from ninefold.api.base import (
     ShortText,
     Url,
     VersionName,
+    parse_duration,
     sentence,
 )
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
 from ninefold.api.graders import Judges, Rule
 from ninefold.api.prompts import Delivered, LangfusePrompt
 from ninefold.api.spending import Price
+
+LEAVE = timedelta(seconds=10)
+"""What a pod that is told to stop needs beside its calls under way: to grade and store them, and to say why it ends."""
+LONGEST_DRAIN = timedelta(minutes=10)
+"""A node that is drained shall not wait for a pod of ours longer than that."""
 
 
 class ModelParameters(Model):
@@ -185,6 +192,16 @@ class AgentReplay(Model):
     trajectory: ReplayTrajectory | None = Field(
         None, description="Without a staging endpoint: the agent's loop, run on recorded tool results."
     )
+
+    @property
+    def drain(self) -> timedelta:
+        """How long a pod that is told to stop waits for its calls under way: as long as one call may take.
+
+        At least 20 s, and with `LEAVE` a pod's grace period, at most `LONGEST_DRAIN`.
+        """
+        sandbox = self.trajectory.sandbox if self.trajectory is not None else None
+        named = (one.timeout for one in (self.endpoint, self.trajectory, sandbox) if one is not None)
+        return min(LONGEST_DRAIN, max(timedelta(seconds=20), *map(parse_duration, named)))
 
 
 class Delivery(Model):

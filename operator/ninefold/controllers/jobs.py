@@ -43,6 +43,8 @@ class JobRequest:
     jobs: Jobs = field(default_factory=Jobs)
     deadline: timedelta | None = None
     """Instead of `jobs.deadline`."""
+    grace: timedelta | None = None
+    """Between being told to stop and being killed; None: what the cluster gives."""
     upstream: dict[str, ArtifactRef] = field(default_factory=dict)
     traces: VolumeSource | None = None
     secrets: dict[str, SecretKeyRef] = field(default_factory=dict)
@@ -188,6 +190,8 @@ def _pod_spec(request: JobRequest, settings: OperatorSettings) -> dict[str, Any]
     }
     if account:
         spec["serviceAccountName"] = account
+    if request.grace is not None:
+        spec["terminationGracePeriodSeconds"] = int(request.grace.total_seconds())
     if settings.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
     if request.jobs.node_selector:

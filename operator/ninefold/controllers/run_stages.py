@@ -1,10 +1,10 @@
 """The stages of a run as Jobs: start one, wait for it, take its result once, and compute once more what got lost."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ninefold.api import labels
-from ninefold.api.agent import AgentSpec, Success
+from ninefold.api.agent import LEAVE, AgentSpec, Success
 from ninefold.api.artifacts import JobError
 from ninefold.api.base import SecretKeyRef
 from ninefold.api.engine import ENGINE_PASSWORD
@@ -95,7 +95,14 @@ def _request(s: RunSnapshot, stage: StageView, env: dict[str, str]) -> JobReques
         secrets=_secrets(s, stage.stage),
         env=env,
         shards=shards_of(inputs, stage.stage),
+        grace=_grace(inputs.agent, stage.stage),
     )
+
+
+def _grace(agent: AgentSpec, stage: JobStage) -> timedelta | None:
+    """So long that the answers to calls under way, which are paid, can come home and be stored."""
+    asks = stage.startswith("replay-") or stage == "propose"
+    return agent.replay.drain + LEAVE if asks and agent.replay is not None else None
 
 
 def _upstream(s: RunSnapshot, stage: StageView) -> dict[str, ArtifactRef]:

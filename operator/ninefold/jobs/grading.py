@@ -6,7 +6,7 @@ are remembered for restarted pods of this very session only, so that the next se
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ninefold.api.artifacts import Case, JudgeReport, ReplayReport, ReplayRow, canonical, sha256
@@ -16,12 +16,14 @@ from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.purses import priced
 from ninefold.jobs.runtime import JobContext
 from ninefold.judges import JudgeDownError, ModelJudge, Session
-from ninefold.llm import Chat
 from ninefold.replay import Answer, Request
 from ninefold.replay.buyer import given_of
 from ninefold.replay.watch import JUDGE_ADVICE
 from ninefold.spending import Purse, What
 from ninefold.store import CallCache, Exploits
+
+if TYPE_CHECKING:
+    from ninefold.llm import Chat
 
 
 class Grading:
@@ -97,7 +99,9 @@ async def open_grading(ctx: JobContext, cases: Sequence[Case], purse: Purse) -> 
             session.stop()
 
 
-def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str, *, purse: Purse) -> Chat:
+def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str, *, purse: Purse) -> "Chat":
+    from ninefold.llm import Chat  # noqa: PLC0415 - heavy, and most replays have no judge
+
     return Chat(
         judge.endpoint,
         judge.model,

@@ -8,7 +8,6 @@ from ninefold.api.artifacts import Case, Coverage, ReplayRow
 from ninefold.api.base import parse_duration
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
-from ninefold.llm import Completions
 from ninefold.replay import Endpoint, Replayer, Sandbox, Trajectory, Walker
 
 
@@ -37,6 +36,8 @@ async def open_mode(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[Rep
                 "spec.success.rules or spec.success.judges of the Agent"
             )
             raise JobFailure("NothingGraded", told, permanent=True)
+        from ninefold.llm import Completions  # noqa: PLC0415 - heavy, and an endpoint needs none
+
         loop = replay.trajectory
         timeout = parse_duration(loop.timeout).total_seconds()
         model = await stack.enter_async_context(Completions(agent.model, ctx.model_api_key, timeout))

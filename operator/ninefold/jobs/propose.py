@@ -10,7 +10,6 @@ from ninefold.api.artifacts import AnalysisReport, ProposalSet
 from ninefold.jobs.purses import open_purse, priced, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.jobs.searching import due, open_search
-from ninefold.llm import Chat
 from ninefold.proposals import Evidence, Proposer, Reflect, deterministic, joined, propose
 
 log = logging.getLogger(__name__)
@@ -31,6 +30,8 @@ async def run(ctx: JobContext) -> ProposalSet:
     purse, chat = None, None
     async with AsyncExitStack() as stack:
         if settings.reflection is not None:
+            from ninefold.llm import Chat  # noqa: PLC0415 - heavy, and most runs have no reflecting model
+
             purse = await open_purse(ctx, "propose")
             chat = Chat(
                 settings.reflection.endpoint,

@@ -1,10 +1,15 @@
-"""The purse of a stage: the policy's limits, and what the ledger knows to be spent already."""
+"""The purse of a stage (the policy's limits, and what the ledger knows to be spent already), and its till."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from ninefold.api.agent import AgentReplay
 from ninefold.api.policy import Budget
 from ninefold.api.spending import MICROS, Price, Spending
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
-from ninefold.store import Limit, Purse
+from ninefold.replay import Limiter, Till
+from ninefold.store import Limit, Purse, StoreError
 
 
 async def open_purse(ctx: JobContext, stage: str, share: float = 1.0) -> Purse:
@@ -17,6 +22,28 @@ async def open_purse(ctx: JobContext, stage: str, share: float = 1.0) -> Purse:
         floor=ctx.booked.stages,
         floor_day=ctx.booked.days,
     )
+
+
+@asynccontextmanager
+async def open_till(ctx: JobContext, purse: Purse) -> AsyncIterator[Till]:
+    """Where the stage's calls are paid. When it ends with none of them in flight, the purse is told."""
+    policy, replay = ctx.run.policy.replay, ctx.run.agent.replay or AgentReplay()
+    limiter = Limiter(policy.concurrency, start=1 if purse.killed else None, careful=purse.killed > 1)
+    till = Till(
+        ctx.calls,
+        purse,
+        limiter,
+        retries=policy.retries,
+        drain=replay.drain.total_seconds(),
+        price=ctx.run.agent.model.price,
+        in_money=in_money(ctx.run.policy.budget),
+    )
+    try:
+        yield till
+    finally:
+        if not till.counts["lost"]:
+            with suppress(StoreError):
+                await purse.ended()
 
 
 def limits(budget: Budget, share: float = 1.0) -> tuple[Limit, ...]:

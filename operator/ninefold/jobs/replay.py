@@ -23,14 +23,12 @@ from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.grading import Grading, open_grading
 from ninefold.jobs.modes import calls_a_case, coverage, open_mode
-from ninefold.jobs.purses import in_money, open_purse, spending
+from ninefold.jobs.purses import open_purse, open_till, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import (
     Buyer,
-    Limiter,
     ReplayFailure,
     Runner,
-    Till,
     Tournament,
     answers_are_told,
     fresh,
@@ -66,16 +64,11 @@ async def run(ctx: JobContext) -> ReplayReport:
     a_case = calls_a_case(cases)
     share = 1.0 if ctx.bucket == "sealed" else 1.0 - _kept_for_the_seal(ctx, analysis, a_case)
     purse = await open_purse(ctx, SEALED if ctx.bucket == "sealed" else SELECTION, share)
-    limiter = Limiter(policy.concurrency, start=1 if purse.reopened else None)
-    till = Till(
-        ctx.calls,
-        purse,
-        limiter,
-        retries=policy.retries,
-        price=ctx.run.agent.model.price,
-        in_money=in_money(ctx.run.policy.budget),
-    )
-    async with open_mode(ctx, cases) as mode, open_grading(ctx, cases, purse) as grading:
+    async with (
+        open_till(ctx, purse) as till,
+        open_mode(ctx, cases) as mode,
+        open_grading(ctx, cases, purse) as grading,
+    ):
         buyer = Buyer(mode, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
         runner = Runner(
             buyer,

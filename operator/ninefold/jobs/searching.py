@@ -7,15 +7,18 @@ cluster into train and validation); the sealed ones stay closed, and the gate ju
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from ninefold.api.artifacts import AnalysisReport, Case, CaseSet, Outcome, ProposalSet, VersionContent
 from ninefold.api.base import parse_duration
-from ninefold.jobs.purses import in_money
+from ninefold.jobs.purses import open_till
 from ninefold.jobs.runtime import JobContext
-from ninefold.llm import Chat
 from ninefold.proposals.search import SearchWithGepa
-from ninefold.replay import Arm, Buyer, Endpoint, Limiter, Runner, Till, in_order
+from ninefold.replay import Arm, Buyer, Endpoint, Runner, in_order
 from ninefold.store import Purse
+
+if TYPE_CHECKING:
+    from ninefold.llm import Chat
 
 ARM = "search"
 
@@ -29,19 +32,11 @@ def due(ctx: JobContext, found: ProposalSet) -> bool:
 
 @asynccontextmanager
 async def open_search(
-    ctx: JobContext, report: AnalysisReport, chat: Chat, purse: Purse
+    ctx: JobContext, report: AnalysisReport, chat: "Chat", purse: Purse
 ) -> AsyncIterator[SearchWithGepa]:
     """The search as a proposer, while its endpoint is open. Outcomes are told by scores and rules, not by judges."""
     search, replay, policy = ctx.run.policy.proposals.search, ctx.run.agent.replay, ctx.run.policy.replay
     assert search is not None and replay is not None and replay.endpoint is not None, "see `due`"
-    till = Till(
-        ctx.calls,
-        purse,
-        Limiter(policy.concurrency),
-        retries=policy.retries,
-        price=ctx.run.agent.model.price,
-        in_money=in_money(ctx.run.policy.budget),
-    )
     endpoint = Endpoint(
         replay.endpoint.url,
         ctx.replay_api_key,
@@ -53,7 +48,7 @@ async def open_search(
     for ref in report.cases:
         if ref.bucket == "selection":
             cases += (await ctx.artifact(ref, CaseSet)).cases
-    async with endpoint:
+    async with open_till(ctx, purse) as till, endpoint:
         buyer = Buyer(endpoint, ctx.run.agent.success, till, scope=ctx.run.run_uid)
         runner = Runner(
             buyer,

@@ -6,11 +6,14 @@ by position prefers each once and thereby lets nothing through. Both answers are
 themselves.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
-from ninefold.llm import Chat, ModelError
+from ninefold.llm import ModelError
+
+if TYPE_CHECKING:
+    from ninefold.llm import Chat
 
 INSTRUCTIONS = """\
 You compare two answers to a question by this rubric: {rubric}
@@ -29,7 +32,7 @@ class Preference(BaseModel):
 class ModelJudge:
     """A `Judge` that asks a model twice. `rubric`: one sentence that says what a good answer is."""
 
-    def __init__(self, chat: Chat, rubric: str, name: str = "model") -> None:
+    def __init__(self, chat: "Chat", rubric: str, name: str = "model") -> None:
         self._chat, self._rubric, self._name = chat, rubric, name
 
     @property

@@ -13,8 +13,9 @@ Errors are sentences without any of the text that was sent, and without the key.
 """
 
 import json
+from functools import cache
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from openai import (
     APIConnectionError,
@@ -29,28 +30,11 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ninefold.api.spending import Price, Spent
+from ninefold.llm.protocol import AnswerCache, ModelError, TokenBudget
 from ninefold.spending import BudgetSpentError, Purse, SupersededError, Unlimited, What
 
 REFLECTION = What("reflection")
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class ModelError(Exception):
-    """The model gave no usable answer. The message is a sentence for people."""
-
-
-class TokenBudget(Protocol):
-    """Counts tokens over all pods of a run (`ninefold.store.Budget` is one)."""
-
-    async def reserve(self, amount: int, limit: int) -> bool: ...
-
-
-class AnswerCache(Protocol):
-    """Remembers answers by request (`ninefold.store.CallCache` is one)."""
-
-    async def get(self, request: Any) -> Any | None: ...
-
-    async def put(self, request: Any, answer: Any) -> None: ...
 
 
 class Chat:
@@ -103,7 +87,7 @@ class Chat:
         Raises ModelError when the budget is spent, the endpoint fails or refuses, or the answer has another shape.
         """
         request = {"endpoint": self._url, "model": self._model, "instructions": instructions, "data": data}
-        request["schema"] = json.dumps(shape.model_json_schema(), sort_keys=True)
+        request["schema"] = json.dumps(_schema(shape), sort_keys=True)
         kept = await self._cache.get(request)
         if kept is not None:
             return shape.model_validate(kept)
@@ -125,7 +109,7 @@ class Chat:
         instructions = request["instructions"]
         extra: dict[str, Any]
         if as_schema:
-            schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
+            schema = {"name": shape.__name__, "schema": _schema(shape)}
             extra = {
                 "response_format": {"type": "json_schema", "json_schema": schema},
                 "max_completion_tokens": answer_tokens,
@@ -183,6 +167,11 @@ class Chat:
         else:
             what = f"failed ({type(error).__name__})"
         return ModelError(f"the endpoint of model {self._model} {what}: check {self._settings}")
+
+
+@cache
+def _schema(shape: type[BaseModel]) -> dict[str, Any]:
+    return shape.model_json_schema()
 
 
 def _parse(completion: ChatCompletion, shape: type[Answer]) -> Answer:

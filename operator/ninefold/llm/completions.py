@@ -4,7 +4,6 @@ Retries, budget and memory are the caller's (`ninefold.replay.till`), so the SDK
 not booked would be a call that nobody counted.
 """
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,34 +11,7 @@ from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpe
 from pydantic import SecretStr
 
 from ninefold.api.agent import AgentModel
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A tool call that the model asks for; `arguments` as it wrote them."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True)
-class Turn:
-    """The model's next message. `prompt` and `completion` are tokens; None: not told."""
-
-    text: str | None
-    calls: tuple[ToolCall, ...]
-    prompt: int | None
-    completion: int | None
-
-
-class TryError(Exception):
-    """The try gave no message. `status` 0: no answer; `retry_after`: seconds, as the header says; `sent`: it may have
-    been run."""
-
-    def __init__(self, reason: str, status: int = 0, retry_after: str = "", *, sent: bool = True) -> None:
-        super().__init__(reason)
-        self.reason, self.status, self.retry_after, self.sent = reason, status, retry_after, sent
+from ninefold.llm.protocol import ToolCall, TryError, Turn
 
 
 class Completions:

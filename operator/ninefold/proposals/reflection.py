@@ -8,15 +8,18 @@ fails does not fail the stage: the deterministic proposals stand, and the reason
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
-from ninefold.llm import Chat, ModelError
+from ninefold.llm import ModelError
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.sensitive import redacted
+
+if TYPE_CHECKING:
+    from ninefold.llm import Chat
 
 MAX_PATTERNS = 5
 MAX_EDITS = 4
@@ -52,7 +55,7 @@ class Reflect:
     name = "reflection"
     kinds: frozenset[EditKind] = frozenset({"Refine", "Tool"})
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: "Chat") -> None:
         self._chat = chat
 
     async def propose(self, evidence: Evidence) -> Proposal:

@@ -20,16 +20,19 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, Field
 
 from ninefold.api.artifacts import Case, Outcome, VersionContent, sha256
 from ninefold.api.edits import Edit, EditKind, Receipt
-from ninefold.llm import Chat, ModelError
+from ninefold.llm import ModelError
 from ninefold.proposals.protocol import Evidence, Proposal
 from ninefold.proposals.sensitive import redacted
 from ninefold.versions import estimate_tokens
+
+if TYPE_CHECKING:
+    from ninefold.llm import Chat
 
 Result = TypeVar("Result")
 COMPONENT = "system"
@@ -82,7 +85,7 @@ class SearchWithGepa:
     `max_calls`: calls of the replay endpoint that the search may make. `play` must be awaited on the running loop.
     """
 
-    chat: Chat
+    chat: "Chat"
     play: Play
     cases: Sequence[Case]
     max_calls: int

@@ -5,6 +5,10 @@ full round of answers and is halved when a call is refused for its rate (additiv
 Chiu & Jain 1989), which is stable and fair among all who do the same. Calls that were under way when the limit was
 halved say nothing about the new one: of them, only the first refusal counts. A wait that the other side asks for
 (Retry-After) holds back every call, whichever arm it is for. The policy's `concurrency` is the ceiling.
+
+A pod that is killed loses what it has in flight. So one that comes after such a pod starts with one call at once, and
+when pods are killed again and again (`careful`) no more calls are in flight than one and `CAUTION` of those answered:
+what the next kill can cost stays a share of what was got for it.
 """
 
 import asyncio
@@ -14,24 +18,30 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+CAUTION = 0.01
 SPREAD_SECONDS = 0.5
 """After a wait that was asked for, calls start again within this time rather than all at once."""
 
 
 class Limiter:
-    """At most `most` calls at once, fewer when the other side refuses. `start`: calls at once in the beginning."""
+    """At most `most` calls at once, fewer when the other side refuses. `start`: calls at once in the beginning.
+
+    `careful`: see above.
+    """
 
     def __init__(
         self,
         most: int,
         start: int | None = None,
         *,
+        careful: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._most = most
         self._limit = float(min(most, start or most))
+        self._careful, self._answers = careful, 0
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._flying = 0
         self._started = 0
@@ -42,7 +52,7 @@ class Limiter:
     @property
     def limit(self) -> int:
         """Calls that may be in flight now."""
-        return int(self._limit)
+        return min(int(self._limit), 1 + int(CAUTION * self._answers)) if self._careful else int(self._limit)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[int]:
@@ -57,6 +67,7 @@ class Limiter:
 
     def answered(self) -> None:
         """A call was answered: a full round of answers raises the limit by one."""
+        self._answers += 1
         self._limit = min(float(self._most), self._limit + 1 / self._limit)
         self._wake()
 
@@ -65,6 +76,10 @@ class Limiter:
         if number > self._lowered_at:
             self._limit = max(1.0, self._limit / 2)
             self._lowered_at = self._started
+
+    def trust(self) -> None:
+        """The other side runs a repeated call once: nothing in flight can be lost."""
+        self._careful = False
 
     def hold_back(self, seconds: float) -> None:
         """No call for so long: the other side has asked for it."""

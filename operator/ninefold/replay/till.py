@@ -1,10 +1,10 @@
 """Buys calls: each once, within the budget, as many at once as the other side takes, and with patience.
 
 - **Once.** What was answered before is taken from the cache, and an answer is stored as soon as it is there; a
-  restarted pod therefore asks only for what is missing. When the pod is told to stop, calls under way get
-  `DRAIN_SECONDS` to come home and be stored. The calls that a SIGKILL interrupts are the only ones that are asked
-  again, and where the other side runs a repeated key once, and says so, they are still paid once. Failures are never
-  stored. The answer is stored before its booking is settled: a pod that dies in between has counted too much.
+  restarted pod therefore asks only for what is missing. When the pod is told to stop, calls under way come home and
+  are stored, for as long as `drain`; no others begin. The calls that a SIGKILL interrupts are the only ones that are
+  asked again, and where the other side runs a repeated key once, and says so, they are still paid once. Failures are
+  never stored. The answer is stored before its booking is settled: a pod that dies in between has counted too much.
 - **Within the budget.** Every try is booked before it is made (`ninefold.spending`).
 - **As many at once as it takes.** See `ninefold.replay.limiter`. A call that was refused for its rate was not run: it
   takes no budget and uses up no retry, but is given up when it was refused for `LONGEST_WAIT_SECONDS`.
@@ -25,8 +25,6 @@ from ninefold.replay.mode import Ask, PassingError, RejectedError, Usage
 from ninefold.replay.watch import ReplayFailure
 from ninefold.spending import Purse, SupersededError, What
 
-DRAIN_SECONDS = 20.0
-"""Of the 30 s that Kubernetes leaves a pod between SIGTERM and SIGKILL."""
 BACKOFF_SECONDS, BACKOFF_CAP_SECONDS = 0.5, 30.0
 LONGEST_WAIT_SECONDS = 600.0
 """A longer Retry-After is answered by giving up on the call: a pod that waits for an hour only blocks its node."""
@@ -42,7 +40,8 @@ class Cache(Protocol):
 class Till:
     """Where calls are paid. `price`: of tokens, where the other side tells no cost. `in_money`: money is limited.
 
-    `counts` has `paid` (calls made), `cached` and `refused` (for their rate).
+    `drain`: seconds that calls under way have to come home when the replay is cancelled. `counts` has `paid` (calls
+    made), `cached` and `refused` (for their rate); `lost` are those that were under way and did not come home.
     """
 
     def __init__(
@@ -52,6 +51,7 @@ class Till:
         limiter: Limiter,
         *,
         retries: int,
+        drain: float = 20.0,
         price: Price | None = None,
         in_money: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -59,7 +59,7 @@ class Till:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._cache, self._purse, self._limiter = cache, purse, limiter
-        self._retries, self._price, self._in_money = retries, price, in_money
+        self._retries, self._drain, self._price, self._in_money = retries, drain, price, in_money
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._largest = Spent()
         self.counts: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class Till:
         while True:
             async with self._limiter.slot() as number:
                 try:
-                    value = await _to_the_end(self._try(key, what, guess, ask))
+                    value = await self._to_the_end(self._try(key, what, guess, ask))
                     self._limiter.answered()
                     return value
                 except PassingError as error:
@@ -123,6 +123,8 @@ class Till:
             raise
         if given.keep:
             await self._cache.put(key, given.value)
+        if given.once:
+            self._limiter.trust()
         await self._purse.settle(booking, self._actual(given.usage, booking.estimate), once=given.once)
         return given.value
 
@@ -151,14 +153,14 @@ class Till:
         self._largest = self._largest.at_least(spent)
         return spent
 
-
-async def _to_the_end(call: Coroutine[Any, Any, Any]) -> Any:
-    """Await a paid call so that cancelling the replay leaves it time to be stored."""
-    task = asyncio.ensure_future(call)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    async def _to_the_end(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Await a paid call so that cancelling the replay leaves it time to be stored."""
+        task = asyncio.ensure_future(call)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=self._drain)
+            self.counts["lost"] += not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise

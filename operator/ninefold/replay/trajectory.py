@@ -11,17 +11,20 @@ sandbox is asked once a call, and its answers are part of the memory, too.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ninefold.api.agent import AgentTool
 from ninefold.api.artifacts import Case
 from ninefold.graders import Grade
-from ninefold.llm import Completions, ToolCall, TryError, Turn
+from ninefold.llm import ToolCall, TryError, Turn
 from ninefold.replay.mode import Answer, Bought, Buy, PassingError, RejectedError, Request, Usage, seconds_of
 from ninefold.replay.recorded import Recording
 from ninefold.replay.sandbox import Sandbox
 from ninefold.replay.sketch import sketch
 from ninefold.versions import estimate_tokens
+
+if TYPE_CHECKING:
+    from ninefold.llm import Completions
 
 _PASSING = frozenset({0, 408, 409, 425, 429, 500, 502, 503, 504})
 _LIMITED = 429
@@ -33,7 +36,7 @@ class Trajectory:
 
     def __init__(
         self,
-        model: Completions,
+        model: "Completions",
         tools: Sequence[AgentTool],
         cases: Sequence[Case],
         *,

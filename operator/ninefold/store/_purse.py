@@ -36,6 +36,8 @@ UNITS = ("calls", "tokens", "microUsd")
 
 ALL = "all"
 """The account of everything, in the run's and in the day's hash."""
+_OF_PODS = ("epoch:", "ended:", "killed:")
+"""Fields of the run's hash that are no accounts."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Purse:
     """Stage -> what (such as `replay/baseline`) -> spent."""
     floor_day: Mapping[str, Spent] = field(default_factory=dict)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    killed: int = 0
+    """Earlier pods of this stage that were gone before they could say so: calls of theirs may be lost."""
     _epoch: int = 0
     _seen: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -74,11 +78,7 @@ class Purse:
         self._book = self.redis.register_script(_scripts.BOOK)
         self._correct = self.redis.register_script(_scripts.CORRECT)
         self._raise = self.redis.register_script(_scripts.RAISE)
-
-    @property
-    def reopened(self) -> bool:
-        """An earlier pod of this stage had opened it and is gone."""
-        return self._epoch > 1
+        self._end = self.redis.register_script(_scripts.END)
 
     async def open(self) -> None:
         """Take the stage over from any older pod, and raise the counters to what the ledger knows."""
@@ -92,6 +92,11 @@ class Purse:
         if day in self.floor_day:
             floors |= {(2, f"{ALL}/{unit}"): amount for unit, amount in _amounts(self.floor_day[day])}
         await self._restore(floors, day)
+
+    async def ended(self) -> None:
+        """This pod ends, and no call of its own is in flight."""
+        with self.errors():
+            await self._end(keys=self._keys(self._day()), args=[json.dumps(self._fields())])
 
     async def book(self, call: str, what: What, estimate: Spent) -> Booking:
         """See `ninefold.spending.Purse`."""
@@ -167,7 +172,7 @@ class Purse:
         """Run a script; when the counters are gone, write back what this pod has seen and run it again."""
         for _ in range(2):
             given = {name: value for name, value in given.items() if value is not None}  # a null is true to Lua
-            argument = json.dumps({"epoch": self._epoch, "epochField": self._epoch_field, **given})
+            argument = json.dumps({**self._fields(), **given})
             with self.errors():
                 found = await script(keys=self._keys(day), args=[argument, int(PURSE_TTL.total_seconds())])
             said: dict[str, Any] = json.loads(found)
@@ -178,16 +183,16 @@ class Purse:
 
     async def _restore(self, floors: Mapping[tuple[int, str], int], day: str) -> None:
         wanted = [[place, name, n] for (place, name), n in floors.items() if n > 0]
-        argument = json.dumps({"floors": wanted, "epoch": self._epoch, "epochField": self._epoch_field})
+        argument = json.dumps({"floors": wanted, **self._fields()})
         with self.errors():
             found = await self._raise(keys=self._keys(day), args=[argument, int(PURSE_TTL.total_seconds())])
         said = json.loads(found)
-        self._epoch = int(said["epoch"])
+        self._epoch, self.killed = int(said["epoch"]), int(said["killed"])
         for place, fields in ((1, said["run"]), (2, said["day"])):
             # An empty Lua table is an empty object to cjson.
             pairs = list(fields) if isinstance(fields, list) else []
             for name, n in zip(pairs[::2], pairs[1::2], strict=True):
-                if not str(name).startswith("epoch:"):
+                if not str(name).startswith(_OF_PODS):
                     self._seen[place, str(name)] = int(n)
 
     def _keys(self, day: str) -> list[str]:
@@ -198,9 +203,12 @@ class Purse:
             f"{start}:asking:{self.run_uid}:{self.stage}",
         ]
 
-    @property
-    def _epoch_field(self) -> str:
-        return f"epoch:{self.stage}"
+    def _fields(self) -> dict[str, Any]:
+        """Whose call of a script this is, and where the run's hash tells of its pods."""
+        return {
+            "epoch": self._epoch,
+            **{f"{name}Field": f"{name}:{self.stage}" for name in ("epoch", "ended", "killed")},
+        }
 
     def _adds(self, what: What, day: str, amounts: list[tuple[str, int]]) -> list[list[Any]]:
         accounts = [ALL, what.purpose, self.stage, f"{self.stage}|{what.name}", f"{self.stage}@{day}"]

@@ -44,6 +44,8 @@ return '{}'
 RAISE = """
 local given = cjson.decode(ARGV[1])
 local epoch = tonumber(redis.call('HGET', KEYS[1], given.epochField) or '0')
+local ended = tonumber(redis.call('HGET', KEYS[1], given.endedField) or '0')
+if given.epoch == 0 and ended < epoch then redis.call('HINCRBY', KEYS[1], given.killedField, 1) end
 if epoch < given.epoch or given.epoch == 0 then
   for _, f in ipairs(given.floors) do
     if tonumber(redis.call('HGET', KEYS[f[1]], f[2]) or '0') < f[3] then redis.call('HSET', KEYS[f[1]], f[2], f[3]) end
@@ -52,7 +54,21 @@ if epoch < given.epoch or given.epoch == 0 then
   redis.call('HSET', KEYS[1], given.epochField, epoch)
 end
 for n = 1, 2 do redis.call('EXPIRE', KEYS[n], ARGV[2]) end
-return cjson.encode({epoch = epoch, run = redis.call('HGETALL', KEYS[1]), day = redis.call('HGETALL', KEYS[2])})
+local killed = tonumber(redis.call('HGET', KEYS[1], given.killedField) or '0')
+local spent = {run = redis.call('HGETALL', KEYS[1]), day = redis.call('HGETALL', KEYS[2])}
+return cjson.encode({epoch = epoch, killed = killed, run = spent.run, day = spent.day})
 """
 """Raise what is below `floors` ([place, field, n]) and answer all accounts: of a pod that starts (epoch 0: it gets the
-next one), or that finds the accounts gone (its own epoch). Else only the accounts are read."""
+next one), or that finds the accounts gone (its own epoch). Else only the accounts are read.
+
+`killed`: how many pods of the stage have not said that they ended (`END`) before the next one came.
+"""
+
+END = """
+local given = cjson.decode(ARGV[1])
+if tonumber(redis.call('HGET', KEYS[1], given.epochField) or '0') == given.epoch then
+  redis.call('HSET', KEYS[1], given.endedField, given.epoch)
+end
+return '{}'
+"""
+"""Note that the newest pod has ended with nothing in flight."""

@@ -199,6 +199,15 @@ async def test_secrets_and_traces_go_only_to_the_stages_that_need_them():
     }
 
 
+async def test_a_pod_that_pays_for_calls_is_given_the_time_that_one_may_take():
+    endpoint = {"url": "http://agent/replay", "timeout": "90s"}
+    world = a_world(agent=an_agent_object(replay={"endpoint": endpoint}))
+    await world.settle()
+    given = {job["metadata"]["labels"]["ninefold.dev/job-stage"]: pod_of(job) for job in world.cluster.all("Job")}
+    grace = {stage: pod.get("terminationGracePeriodSeconds") for stage, pod in given.items()}
+    assert grace == {"probe": None, "analyze": None, "propose": 100, "replay-selection": 100, "replay-sealed": 100}
+
+
 async def test_the_password_of_the_engine_goes_to_the_analysis_alone():
     ref = {"name": "clickhouse", "key": "password"}
     engine = {"clickhouse": {"url": "http://clickhouse:8123", "passwordSecretRef": ref}}

@@ -1,31 +1,34 @@
-"""docs/replay.md, "Retries, budget, restarts": pods that are killed at any moment pay nothing twice.
+"""docs/replay.md, "Retries, concurrency, restarts": pods that are killed at any moment pay nothing twice.
 
-Real pods (`python -m ninefold.jobs replay`), a real Redis, a real endpoint over HTTP; SIGKILL, as a node that dies.
+Real pods (the command of the Job), a real Redis, a real endpoint over HTTP.
 """
 
 import json
-import os
 import random
-import subprocess
-import sys
+import secrets
+import signal
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
 
 from ninefold.api.artifacts import ReplayReport
+from ninefold.api.spending import Spending
 from ninefold.store import Store
 from testbed import RedisServer
 
 from .conftest import Reply, Staging
+from .pods import Pods
 from .test_replay_job import HELPS, JobBench, endpoint_that_needs_facts
 
 KILLS = 20
-CASES = 80
-SECONDS = 0.02
+CASES = 50
+CONCURRENCY = 4
+SECONDS = 0.01
 """That the agent works on a case: long enough to be killed in."""
 
 
@@ -35,8 +38,8 @@ class Agent:
     `runs` counts by key what it did. `wanted` names a number of requests; `seen` is set when so many have come.
     """
 
-    def __init__(self, staging: Staging, *, hears_keys: bool = True) -> None:
-        self._staging, self._hears = staging, hears_keys
+    def __init__(self, *, hears_keys: bool) -> None:
+        self._hears = hears_keys
         self.runs: Counter[str] = Counter()
         self.requests = 0
         self.wanted = 0
@@ -62,58 +65,82 @@ class Agent:
         return Reply(self._answers[key], headers=headers)
 
 
-def start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """The pod's own command."""
-    path = os.pathsep.join(filter(None, sys.path))
-    command = [sys.executable, "-m", "ninefold.jobs", "replay", "--bucket", "sealed"]
-    return subprocess.Popen(command, env=os.environ | environment | {"PYTHONPATH": path}, stdout=subprocess.DEVNULL)
-
-
 @pytest_asyncio.fixture
 async def bench(staging: Staging, redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[JobBench]:
     async with Store(redis_server.url) as store:
-        bench = JobBench(store, staging, tmp_path, redis_server.url, policy={"replay": {"concurrency": 4}})
+        bench = JobBench(store, staging, tmp_path, redis_server.url, policy={"replay": {"concurrency": CONCURRENCY}})
         await bench.upstream(HELPS, number=CASES)
         yield bench
 
 
-async def whole(bench: JobBench, agent: Agent) -> ReplayReport:
-    bench.staging.answer = agent
-    pod = start(bench.environment("sealed", **bench.frozen(HELPS)))
-    assert pod.wait(60) == 0, bench.told()
+async def whole(bench: JobBench, pods: Pods) -> ReplayReport:
+    pod = pods.start(bench.environment("sealed", **bench.frozen(HELPS)))
+    assert pods.end(pod) == 0, bench.told()
     return await bench.result()
 
 
 def verdict(report: ReplayReport) -> bytes:
-    """The artifact without its account of what came from memory."""
-    return report.model_copy(update={"calls_cached": 0, "spending": type(report.spending)()}).to_bytes()
+    """The artifact without its account of what was paid and what came from memory."""
+    return report.model_copy(update={"calls_paid": 0, "calls_cached": 0, "spending": Spending()}).to_bytes()
 
 
-async def test_pods_killed_at_twenty_points_pay_what_an_undisturbed_run_pays_and_find_the_same(
-    bench: JobBench, tmp_path: Path
-) -> None:
-    bench.uid, disturbed_uid = "undisturbed", bench.uid
-    await bench.upstream(HELPS, number=CASES)
-    undisturbed = await whole(bench, quiet := Agent(bench.staging))
-    assert undisturbed.calls_paid == quiet.requests == len(quiet.runs)
+@dataclass
+class Disturbed:
+    """A replay whose pods were ended at `KILLS` points, beside the same one that nobody disturbed."""
 
-    bench.uid = disturbed_uid
-    await bench.upstream(HELPS, number=CASES)
-    bench.staging.answer = agent = Agent(bench.staging)
-    points = sorted(random.Random(7).sample(range(5, len(quiet.runs) - 5), KILLS))
-    environment = bench.environment("sealed", **bench.frozen(HELPS))
-    for point in points:
-        # Requests that are repeated count as well: the point is one of the run, not of the pod.
-        agent.wanted = point + agent.requests - len(agent.runs)
-        agent.seen.clear()
-        pod = start(environment)
-        if len(agent.runs) < point:
-            assert agent.seen.wait(60)
-        pod.kill()
-        assert pod.wait(60) != 0
-    disturbed = await whole(bench, agent)
+    quiet: Agent
+    agent: Agent
+    undisturbed: ReplayReport
+    report: ReplayReport
 
-    assert agent.requests > quiet.requests
-    assert set(agent.runs.values()) == {1} and agent.runs.keys() == quiet.runs.keys()
-    assert abs(disturbed.calls_paid - undisturbed.calls_paid) <= 0.01 * undisturbed.calls_paid
-    assert verdict(disturbed.model_copy(update={"calls_paid": undisturbed.calls_paid})) == verdict(undisturbed)
+    @property
+    def more(self) -> float:
+        """Calls counted beyond those of the undisturbed run, as a share of them."""
+        return self.report.calls_paid / self.undisturbed.calls_paid - 1
+
+
+async def disturbed(bench: JobBench, by: signal.Signals, *, hears_keys: bool) -> Disturbed:
+    with Pods() as pods:
+        bench.staging.answer = quiet = Agent(hears_keys=hears_keys)
+        undisturbed = await whole(bench, pods)
+        assert undisturbed.calls_paid == quiet.requests == len(quiet.runs)
+
+        bench.uid = secrets.token_hex(8)
+        await bench.upstream(HELPS, number=CASES)
+        bench.staging.answer = agent = Agent(hears_keys=hears_keys)
+        points = sorted(random.Random(7).sample(range(5, len(quiet.runs) - 5), KILLS))
+        environment = bench.environment("sealed", **bench.frozen(HELPS))
+        for point in points:
+            # Requests that are repeated count as well: the point is one of the run, not of the pod.
+            agent.wanted = point + agent.requests - len(agent.runs)
+            agent.seen.clear()
+            pod = pods.start(environment)
+            if len(agent.runs) < point:
+                assert agent.seen.wait(60)
+            assert pods.end(pod, by) != 0
+        return Disturbed(quiet, agent, undisturbed, await whole(bench, pods))
+
+
+async def test_pods_that_are_told_to_stop_at_twenty_points_pay_what_an_undisturbed_run_pays(bench: JobBench) -> None:
+    """SIGTERM: how Kubernetes ends a pod that is drained, preempted, evicted or deleted. The endpoint does not help."""
+    found = await disturbed(bench, signal.SIGTERM, hears_keys=False)
+    assert set(found.agent.runs.values()) == {1} and found.agent.runs.keys() == found.quiet.runs.keys()
+    assert found.more == 0
+    assert verdict(found.report) == verdict(found.undisturbed)
+
+
+async def test_pods_killed_at_twenty_points_pay_nothing_twice_where_the_endpoint_hears_keys(bench: JobBench) -> None:
+    """SIGKILL: a node that dies, or memory that is gone."""
+    found = await disturbed(bench, signal.SIGKILL, hears_keys=True)
+    assert found.agent.requests > found.quiet.requests
+    assert set(found.agent.runs.values()) == {1} and found.agent.runs.keys() == found.quiet.runs.keys()
+    assert abs(found.more) <= 0.01
+    assert verdict(found.report) == verdict(found.undisturbed)
+
+
+async def test_pods_killed_at_twenty_points_lose_what_is_in_flight_and_that_is_little(bench: JobBench) -> None:
+    """SIGKILL without keys: two windows, then one call a kill and a hundredth of those answered."""
+    found = await disturbed(bench, signal.SIGKILL, hears_keys=False)
+    runs, lost = len(found.quiet.runs), found.report.calls_paid - found.undisturbed.calls_paid
+    assert sum(found.agent.runs.values()) - runs <= lost <= 2 * CONCURRENCY + (KILLS - 2) + 0.01 * runs
+    assert verdict(found.report) == verdict(found.undisturbed)

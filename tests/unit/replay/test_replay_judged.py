@@ -24,7 +24,9 @@ from .test_replay_job import HOTELS, JobBench
 
 FACTS = [an_edit(f"The {hotel} has rooms 1 to 9.", when={"hotel": hotel}) for hotel in HOTELS]
 HELPS = Candidate(id="helps", edits=FACTS, summary="facts", predicted_gain=0.3, proposer="deterministic")
-CASES = 100
+CASES = 40
+ENOUGH = 100
+"""Cases after which a judge is calibrated on either arm."""
 
 Likes = Callable[[str], bool]
 """Of an answer."""
@@ -105,8 +107,6 @@ def gate(report: ReplayReport) -> tuple[bool | None, Verdict]:
 
 @pytest.mark.parametrize("kind", sorted(JUDGES))
 async def test_a_judge_that_can_be_fooled_lets_nothing_through_the_job(bench: JobBench, kind: str) -> None:
-    bench.refs.clear()
-    await bench.upstream(HELPS, number=40)
     with model_standin(JUDGES[kind]) as judge:
         report = await sealed(bench, judge)
     passed, trusted = gate(report)
@@ -115,6 +115,7 @@ async def test_a_judge_that_can_be_fooled_lets_nothing_through_the_job(bench: Jo
 
 
 async def test_a_sound_judge_is_calibrated_on_both_arms_and_its_outcomes_count(bench: JobBench) -> None:
+    await bench.upstream(HELPS, number=ENOUGH)
     with model_standin(prefers(sound)) as judge:
         report = await sealed(bench, judge)
     passed, trusted = gate(report)
@@ -190,7 +191,6 @@ async def test_what_fooled_the_judge_is_shown_to_the_next_one(bench: JobBench) -
     with model_standin(JUDGES["dhdhdhdh"]) as judge:
         fooled = await sealed(bench, judge)
     assert fooled.judge is not None and fooled.judge.exploits
-    bench.refs.clear()
     await bench.upstream(HELPS, number=CASES)
     with model_standin(prefers(sound)) as judge:
         later = await sealed(bench, judge)

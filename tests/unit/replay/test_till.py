@@ -134,6 +134,17 @@ async def test_the_limit_is_halved_once_for_all_that_were_under_way_and_grows_by
     assert limiter.limit == 16
 
 
+async def test_after_kill_upon_kill_calls_in_flight_are_a_hundredth_of_those_answered_until_keys_are_heard() -> None:
+    limiter = Limiter(16, start=1, careful=True)
+    grown = []
+    for _ in range(300):
+        limiter.answered()
+        grown.append(limiter.limit)
+    assert [grown.index(n) + 1 for n in (1, 2, 3, 4)] == [1, 100, 200, 300]
+    limiter.trust()
+    assert limiter.limit == 16
+
+
 async def test_one_call_at_least_may_always_be_made_and_turns_are_not_lost() -> None:
     limiter = Limiter(2)
     order: list[int] = []
@@ -242,3 +253,20 @@ async def test_a_stop_leaves_the_call_under_way_time_to_be_stored(cache: DictCac
         await buying
     assert time.monotonic() - begun < 10
     assert len(cache.answers) == 1 and books.said[-1][0] == "settled"
+
+
+async def test_a_call_that_does_not_come_home_in_time_is_lost_and_counted(cache: DictCache, clock: Clock) -> None:
+    till = a_till(cache, Books(), clock, drain=0.0)
+    asked = asyncio.Event()
+
+    async def ask() -> Bought:
+        asked.set()
+        await asyncio.Event().wait()
+        return gave()
+
+    buying = asyncio.create_task(till.buy({"key": "1"}, ARM, Usage(), ask))
+    await asked.wait()
+    buying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await buying
+    assert till.counts["lost"] == 1 and not cache.answers

@@ -111,6 +111,20 @@ async def test_an_endpoint_that_runs_the_case_again_is_paid_again(store: Store) 
     assert await alive.of_run() == Spent(calls=2, tokens=590)
 
 
+async def test_a_pod_that_did_not_say_that_it_ended_was_killed(store: Store) -> None:
+    first = await purse(store)
+    await buy(first, 1, Spent(calls=1))
+    await first.ended()
+    second = await purse(store)
+    assert (first.killed, second.killed) == (0, 0)
+    third = await purse(store)
+    await second.ended()
+    assert third.killed == 1, "and what an older pod says later makes no difference"
+    assert (await purse(store)).killed == 2
+    assert (await purse(store, stage="replay-selection")).killed == 0
+    assert await first.spent() == {"replay/baseline": Spent(calls=1)}
+
+
 async def test_of_two_pods_of_a_stage_only_the_newer_one_buys(store: Store) -> None:
     old = await purse(store, CALLS)
     under_way = await old.book("call", BASELINE, Spent(calls=1))
