@@ -5,10 +5,10 @@ change of version, and, where versions explain nothing, before and after each da
 and only when it is clearer than chance over all the moments that were tried (two-proportion test, Bonferroni).
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ninefold.analysis.standing import date_of
+from ninefold.analysis.stats.proportions import two_proportions
 from ninefold.api.artifacts import Drift, Pattern
 
 P = 0.01
@@ -84,11 +84,8 @@ def _apart(before: _Cell, after: _Cell) -> bool:
     return high >= FACTOR * low
 
 
-def _p(a: _Cell, b: _Cell) -> float:
-    """Two-sided p of the two-proportion z-test, pooled."""
-    pooled = (a[1] + b[1]) / (a[0] + b[0])
-    error = math.sqrt(pooled * (1 - pooled) * (1 / a[0] + 1 / b[0]))
-    return math.erfc(abs(a[1] / a[0] - b[1] / b[0]) / error / math.sqrt(2)) if error > 0 else 1.0
+def _p(before: _Cell, after: _Cell) -> float:
+    return two_proportions(before[::-1], after[::-1])
 
 
 def _told(version: str, day: int, before: _Cell, after: _Cell, how: str) -> Drift:
