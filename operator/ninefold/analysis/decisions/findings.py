@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ninefold.analysis.decisions.coding import START, Symbol
-from ninefold.analysis.decisions.confirm import Confirmed
+from ninefold.analysis.decisions.cover import Confirmed
 from ninefold.analysis.decisions.screen import ANSWER, Contrast
 from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.tables import Ints
