@@ -13,10 +13,12 @@ from ninefold.api.artifacts import RunInputs, VersionContent
 
 
 class Task(Protocol):
-    """One thing to do. `region` is the slice that it belongs to; `key` is the text of its `app.task`."""
+    """One thing to do. `region` is its slice, `key` the text of its `app.task`; tasks of one `cluster` say the same."""
 
     @property
     def key(self) -> str: ...
+    @property
+    def cluster(self) -> str: ...
     @property
     def region(self) -> str: ...
     @property

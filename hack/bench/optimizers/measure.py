@@ -1,10 +1,9 @@
 """What is measured of each optimizer, on tasks that none has seen. These runs are not in its ledger."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from itertools import product
-from math import comb
-from statistics import fmean
+from math import comb, sqrt
+from statistics import fmean, stdev
 
 from bench.optimizers.environment import Environment
 from bench.optimizers.history import BASELINE
@@ -17,26 +16,30 @@ from ninefold.versions import rendered
 
 MARGIN = 0.05
 """Loss of a region above which a regression was shipped."""
+ONE_SIDED_95 = 1.645
 REACHED = 0.9
 
+Outcomes = dict[str, float]
+"""Success in 0..1 by the key of the task."""
 
-def by_region(place: Environment, content: VersionContent, repeats: int) -> dict[str, float]:
-    """Success by region, in today's world, over all unseen tasks, each so many times."""
+
+def outcomes(place: Environment, content: VersionContent, repeats: int | None = None) -> Outcomes:
+    """Success of every unseen task, in today's world, over so many runs of it."""
     ledger, key = place.ledger("measure"), place.inputs().policy.analysis.intent_key
     solved: defaultdict[str, list[bool]] = defaultdict(list)
-    for _, task in product(range(repeats), place.unseen):
-        solved[task.region].append(ledger.run(task, rendered(content, {str(key): task.region})).solved)
-    return {region: sum(own) / len(own) for region, own in solved.items()}
+    for _, task in product(range(repeats or place.repeats), place.unseen):
+        solved[task.key].append(ledger.run(task, rendered(content, {str(key): task.region})).solved)
+    return {task: fmean(own) for task, own in solved.items()}
 
 
 def score(place: Environment, content: VersionContent, repeats: int | None = None) -> float:
     """Success over all unseen tasks."""
-    return overall(place, by_region(place, content, repeats or place.repeats))
+    return overall(outcomes(place, content, repeats))
 
 
-def overall(place: Environment, rates: Mapping[str, float]) -> float:
-    """The rates of the regions, each by its number of unseen tasks."""
-    return fmean(rates[task.region] for task in place.unseen)
+def overall(found: Outcomes) -> float:
+    """Success over all unseen tasks, each as much as any other."""
+    return fmean(found.values())
 
 
 def best_prompts(world: World) -> VersionContent:
@@ -69,8 +72,28 @@ def null_bound(tried: int, alpha: float, risk: float = 0.05) -> int:
         promoted += 1
 
 
-def regressions(before: dict[str, float], after: dict[str, float]) -> list[str]:
-    return [region for region, rate in before.items() if after[region] < rate - MARGIN]
+def regressions(place: Environment, before: Outcomes, after: Outcomes) -> list[str]:
+    """Regions that score more than the margin below what they did; with few tasks chance alone does that."""
+    return [region for region, own in _changes(place, before, after).items() if fmean(map(fmean, own)) < -MARGIN]
+
+
+def shown(place: Environment, before: Outcomes, after: Outcomes) -> list[str]:
+    """Regions of which it is shown: the upper 95 % bound of their change, over clusters of tasks, is below -margin."""
+    found = []
+    for region, own in _changes(place, before, after).items():
+        means = [fmean(cluster) for cluster in own]
+        error = stdev(means) / sqrt(len(means)) if len(means) > 1 else 1.0
+        if fmean(means) + ONE_SIDED_95 * error < -MARGIN:
+            found.append(region)
+    return found
+
+
+def _changes(place: Environment, before: Outcomes, after: Outcomes) -> dict[str, list[list[float]]]:
+    """By region, the changes in success of the unseen tasks of every cluster."""
+    found: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for task in place.unseen:
+        found[task.region][task.cluster].append(after[task.key] - before[task.key])
+    return {region: list(clusters.values()) for region, clusters in found.items()}
 
 
 def localised(world: World, outcome: Outcome) -> dict[str, bool]:

@@ -74,21 +74,21 @@ def by_gepa(
         if score > best:
             best = score
             path.append((at, VersionContent(components=candidate)))
-    return Outcome(path[-1][1], desk.calls, best, path)
+    return Outcome(path[-1][1], desk.calls, best, result.val_aggregate_scores[0], path)
 
 
 def by_chance(place: Environment, desk: Ledger, validation: list[Task], seed: int, calls: int) -> Outcome:
     """Random search: a sentence written without evidence is appended to the best so far, and kept if it scores more."""
     draw = random.Random(f"chance/{seed}")
     content, path = place.baseline, [(0, place.baseline)]
-    best = _score(desk, validation, content)
+    best = reference = _score(desk, validation, content)
     while desk.calls + len(validation) <= calls:
         system = f"{content.components['system']}\n{draw.choice(place.writer.sentences)}"
         tried = VersionContent(components={"system": system})
         if (score := _score(desk, validation, tried)) > best:
             best, content = score, tried
             path.append((desk.calls, tried))
-    return Outcome(content, desk.calls, best, path)
+    return Outcome(content, desk.calls, best, reference, path)
 
 
 def _score(desk: Ledger, tasks: list[Task], content: VersionContent) -> float:

@@ -43,11 +43,17 @@ SELECTION_CASES, SEALED_CASES = 160, 280
 
 @dataclass
 class Outcome:
-    """What an optimizer has shipped after how many calls. `path`: (calls, prompts) of each thing it believed best."""
+    """What an optimizer has shipped after how many calls.
+
+    `believed` is the success that it measured when it chose, `reference` that of the prompts it began with on the same
+    cases: what these cases are easier or harder than others stands in both. `path`: (calls, prompts) of each thing it
+    believed best.
+    """
 
     content: VersionContent
     calls: int
     believed: float
+    reference: float = 0.0
     path: list[tuple[int, VersionContent]] = field(default_factory=list)
     patterns: list[dict[str, Any]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -101,7 +107,7 @@ class _Memory:
 
 def optimize(place: Environment, desk: Ledger, seed: int, cycles: int) -> Outcome:
     """So many turns of the loop, each on the traffic of the version before."""
-    out = Outcome(place.baseline, 0, 0.0, [(0, place.baseline)])
+    out = Outcome(place.baseline, 0, 0.0, path=[(0, place.baseline)])
     for cycle in range(cycles):
         if not asyncio.run(_turn(place, desk, out, seed, cycle)):
             break
@@ -143,7 +149,10 @@ async def _turn(place: Environment, desk: Ledger, out: Outcome, seed: int, cycle
     out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {result.verdicts[-1].message}")
     if not result.passed:
         return False
-    out.believed = paired(report.rows, winner.id).success
+    sample = paired(report.rows, winner.id)
+    # Each cycle is measured against the version before it, so the gains of all cycles lead back to the first prompts.
+    gained = out.believed - out.reference + sample.gain
+    out.believed, out.reference = sample.success, sample.success - gained
     out.content = extended(out.content, winner.edits, winner.removes)
     return True
 

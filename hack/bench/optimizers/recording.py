@@ -45,14 +45,19 @@ Play = Callable[[Case, Mapping[str, str]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Question:
-    """One recorded case. `region` is the stratum that the policy's intent key names."""
+    """One recorded case. `region` is its stratum by the policy's intent key; `same`: the Agent's key of the task."""
 
     case: Case
     region: str
+    same: str
 
     @property
     def key(self) -> str:
         return str(self.case["metadata"]["app.task"])
+
+    @property
+    def cluster(self) -> str:
+        return str(self.case["metadata"][self.same])
 
     @property
     def question(self) -> str:
@@ -131,8 +136,9 @@ class Recording:
 
     def _questions(self, split: str) -> list[Question]:
         cases = [json.loads(line) for line in self._told("cases", f"--split={split}").splitlines()]
-        key = str(self.inputs().policy.analysis.intent_key)
-        return [Question(case, str(case["metadata"][key])) for case in cases]
+        given = self.inputs()
+        key, same = str(given.policy.analysis.intent_key), str(given.agent.traces.task_key)
+        return [Question(case, str(case["metadata"][key]), same) for case in cases]
 
     def _told(self, verb: str, *arguments: str) -> str:
         command = self._agent.command(verb, f"--seed={self._seed}", *arguments)

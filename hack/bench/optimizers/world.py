@@ -49,6 +49,10 @@ class Task:
         return f"{self.region}/{self.town}/{self.goods}"
 
     @property
+    def cluster(self) -> str:
+        return self.key
+
+    @property
     def question(self) -> str:
         return f"[region {self.region}] Please send {self.goods} to {self.town}."
 

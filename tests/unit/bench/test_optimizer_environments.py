@@ -2,8 +2,11 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+from bench.optimizers.environment import Environment
+from bench.optimizers.measure import regressions, shown
 from bench.optimizers.recording import RECORDED, Question, Replays, ceiling
 from bench.optimizers.reflection import FREIGHT
 
@@ -17,10 +20,23 @@ def test_every_case_asked_of_the_endpoint_is_booked() -> None:
         usage = {"prompt_tokens": 5, "completion_tokens": 2}
         return {"steps": [step], "scores": scores, "output": "3", "usage": usage}
 
-    ledger, question = Replays(play, "solved"), Question(CASE, "zoo")
+    ledger, question = Replays(play, "solved"), Question(CASE, "zoo", "app.task")
     runs = [ledger.run(question, {"system": text}) for text in ("look first", "guess", "guess")]
     assert ledger.calls == 3 and [run.solved for run in runs] == [True, False, False]
     assert question.key == "7" and not runs[0].calls[0].ok and runs[0].tokens == 7
+
+
+def test_a_loss_is_shown_where_chance_over_clusters_does_not_explain_it() -> None:
+    tasks = [
+        Question({"input": "", "metadata": {"app.task": f"{region}{n}", "q": f"{region}{n}"}}, region, "q")
+        for region, most in (("few", 4), ("many", 40))
+        for n in range(most)
+    ]
+    place = cast(Environment, SimpleNamespace(unseen=tasks))
+    before = {task.key: 1.0 for task in tasks}
+    after = before | {"few0": 0.0} | {f"many{n}": 0.0 for n in range(12)}
+    assert regressions(place, before, after) == ["few", "many"]
+    assert shown(place, before, after) == ["many"]
 
 
 def test_what_is_reachable_is_the_best_line_of_the_ceiling() -> None:
