@@ -12,9 +12,10 @@ import hmac
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 
 from ninefold.api.tracebackend import USER_HASH_KEY, Capabilities, Privacy
-from ninefold.traces.assemble import message_hash
+from ninefold.traces.assemble import Messages, message_hash
 from ninefold.traces.backend import Backend, Window
 from ninefold.traces.model import Step, TraceRecord
 from ninefold.traces.objects import ObjectSource
@@ -23,6 +24,9 @@ from ninefold.traces.redaction import Redactor
 
 _SHORTEST_KEY = 16
 """Bytes. A shorter key is guessed, and with it every user."""
+_TEXTS = ("name", "tool_result", "message_out", "error_type", "error_message", "error_signature")
+_NAMES = ("messages_in_hash", "system_prompt_hash")
+_texts, _names = attrgetter(*_TEXTS), attrgetter(*_NAMES)
 
 
 class Private:
@@ -53,13 +57,7 @@ class Private:
 
     def _cleaned(self, record: TraceRecord) -> TraceRecord:
         clean = self._redactor.text
-        renamed: dict[str, str] = {}
-        messages: dict[str, tuple[str | None, str, str]] = {}
-        for key, (parent, role, content) in record.messages.items():  # a message stands after the one before it
-            above = renamed[parent] if parent is not None else None
-            said = clean(content)
-            renamed[key] = message_hash(above, role, said)
-            messages[renamed[key]] = (above, role, said)
+        messages, renamed = self._messages(record)
         session = record.session_id
         return replace(
             record,
@@ -71,22 +69,35 @@ class Private:
             messages=messages,
         )
 
-    def _step(self, step: Step, renamed: Mapping[str, str]) -> Step:
-        def clean(text: str | None) -> str | None:
-            return None if text is None else self._redactor.text(text)
+    def _messages(self, record: TraceRecord) -> tuple[Messages, dict[str, str]]:
+        """The messages as they may be kept, and the new names of those that have changed or stand below one."""
+        clean = self._redactor.text
+        renamed: dict[str, str] = {}
+        messages: Messages = {}
+        for key, message in record.messages.items():  # a message stands after the one before it
+            parent, role, content = message
+            said = clean(content)
+            if said == content and parent not in renamed:
+                messages[key] = message
+                continue
+            above = renamed.get(parent, parent) if parent is not None else None
+            renamed[key] = message_hash(above, role, said)
+            messages[renamed[key]] = (above, role, said)
+        return messages, renamed
 
-        return replace(
-            step,
-            name=self._redactor.text(step.name),
-            tool_args=None if step.tool_args is None else self._redactor.arguments(step.tool_args),
-            tool_result=clean(step.tool_result),
-            message_out=clean(step.message_out),
-            error_type=clean(step.error_type),
-            error_message=clean(step.error_message),
-            error_signature=clean(step.error_signature),
-            messages_in_hash=step.messages_in_hash and renamed.get(step.messages_in_hash),
-            system_prompt_hash=step.system_prompt_hash and renamed.get(step.system_prompt_hash),
-        )
+    def _step(self, step: Step, renamed: Mapping[str, str]) -> Step:
+        clean = self._redactor.text
+        new: dict[str, str] = {}
+        for column, text in zip(_TEXTS, _texts(step), strict=True):
+            if text is not None and (cleaned := clean(text)) != text:
+                new[column] = cleaned
+        if step.tool_args is not None and (arguments := self._redactor.arguments(step.tool_args)) != step.tool_args:
+            new["tool_args"] = arguments
+        if renamed:
+            for column, name in zip(_NAMES, _names(step), strict=True):
+                if name in renamed:
+                    new[column] = renamed[name]
+        return replace(step, **new) if new else step  # type: ignore[arg-type] # columns of text alone
 
     def _user(self, user: str | None) -> str | None:
         if user is None or self._key is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ninefold.api.tracebackend import Privacy, RedactionRule
 from ninefold.traces.genai import text_of
+from ninefold.traces.glance import glance
 from ninefold.traces.problem import TracesProblem
 
 Check = Callable[[str], bool]
@@ -94,10 +95,11 @@ class Redactor:
 
     def __init__(self, privacy: Privacy, losses: Counter[str]) -> None:
         self._losses = losses
-        self._rules = [(name.lower(), *rule) for name, rule in RULES.items() if name in privacy.redact]
+        self._rules = {name: (name.lower(), *rule) for name, rule in RULES.items() if name in privacy.redact}
+        self._own: list[tuple[str, re.Pattern[str], Check]] = []
         for own in privacy.patterns:
             try:
-                self._rules.append((own.name, re.compile(own.pattern), _always))
+                self._own.append((own.name, re.compile(own.pattern), _always))
             except re.error as error:
                 raise TracesProblem(
                     "BadPattern",
@@ -108,7 +110,8 @@ class Redactor:
         self.text = lru_cache(maxsize=8192)(self._text)
 
     def _text(self, text: str) -> str:
-        for name, pattern, check in self._rules:
+        found = glance(text)
+        for name, pattern, check in [*(rule for n, rule in self._rules.items() if n in found), *self._own]:
             mark = f"<{name}>"
 
             def replaced(found: re.Match[str], mark: str = mark, check: Check = check) -> str:
@@ -124,6 +127,9 @@ class Redactor:
         """Arguments of a call: inside JSON each value by itself, so that what is left is JSON."""
         if text[:1] not in ("{", "["):
             return self.text(text)
+        # What no rule sees in the whole, none sees in its values, unless escapes hide it.
+        if "\\" not in text and not self._own and self._rules.keys().isdisjoint(glance(text)):
+            return text
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from trace_builders import START
 
 from ninefold.api.tracebackend import USER_HASH_KEY, Capabilities, Privacy
 from ninefold.traces import TracesProblem, Window
 from ninefold.traces.assemble import assemble
+from ninefold.traces.glance import glance
 from ninefold.traces.model import Message, Span, TraceRecord
 from ninefold.traces.private import Private
-from ninefold.traces.redaction import Redactor
+from ninefold.traces.redaction import RULES, Redactor
 
 KEY = {USER_HASH_KEY: "0123456789abcdef0123456789abcdef"}
 WITH_KEY = {"userHashKeySecretRef": {"name": "privacy", "key": "user-hash"}}
@@ -134,3 +137,22 @@ def test_users_are_hashed_with_a_key_or_left_out() -> None:
 def test_a_key_that_can_be_guessed_is_refused() -> None:
     with pytest.raises(TracesProblem, match="has 3 bytes: write at least 16 random ones"):
         Private(Traces(), Privacy.model_validate(WITH_KEY), {USER_HASH_KEY: "abc"})
+
+
+_PIECES = (
+    "jane.doe@mail.example.org", "+49 30 1234567", "(212) 555-0123", "0049 30 1234567", "328.842.3792",
+    "4111 1111 1111 1111", "4111111111111111", "DE89 3704 0044 0532 0130 00", "GB33BUKB20201555555555", "10.1.2.3",
+    "fe80::1ff:fe23:4567:890a", "::1", "Bearer abc.def-123456", "sk-proj-abcdefghijklmnop1234",
+    "ghp_abcdefghijklmnop1234", "ya29.abcdefghijklmnop1234",
+    "eyJhbGciOiJIUzI1.eyJzdWIiOiIx.c2ln", "-----BEGIN PRIVATE KEY-----MIIabc=", "ord_000123456", "٤١١١١١١١١١١١١١١١",
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.sampled_from(_PIECES), st.text('0123456789+-./ ():@abAB_"ü', max_size=24)), max_size=4))
+def test_a_glance_never_misses_what_a_rule_would_find(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert {name for name, (pattern, _) in RULES.items() if pattern.search(text)} <= glance(text)
+
+
+def test_a_glance_spares_the_rules_ordinary_text() -> None:
+    assert not glance('{"order": "ord_482913", "state": "in the hub since Monday", "price": 17.5, "items": [1, 2]}')
