@@ -18,7 +18,7 @@ from ninefold.store import PartHead, PartStore, Store
 from ninefold.traces import Window
 from ninefold.traces.slices import length_for
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept. With another number everything is read again."""
 KEPT_LONGER = timedelta(days=7)
 """A part outlives its window by this: a policy that was suspended for some days finds it again."""

@@ -31,9 +31,9 @@ from ninefold.traces.catalogue import Holding
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.objects import ObjectSource, trace_hash
 from ninefold.traces.private import Private
-from ninefold.traces.scratch import Scratch
+from ninefold.traces.scratch import Scratch, in_order
 from ninefold.traces.slices import DAY, length_for, slice_of, slices_of
-from ninefold.traces.spool import Record, by_trace
+from ninefold.traces.spool import packed_by_trace
 from ninefold.traces.table import nonzero
 
 log = logging.getLogger(__name__)
@@ -241,12 +241,6 @@ def _of_scratch(
     """The traces of some slices, each with the start of its slice."""
     where = {int(trace): h.slice.start for h in some for trace in h.traces}
     start, end = some[0].slice.start, max(h.until for h in some)
-    groups = by_trace(scratch.rows(where, start, end), scratch.size(start, end), source.losses)
-    for record in backend.cleaned(source.traces(_in_order(groups))):
+    groups = packed_by_trace(scratch.rows(where, start, end), scratch.size(start, end), source.losses)
+    for record in backend.cleaned(source.traces(map(in_order, groups))):
         yield where.get(trace_hash(record.trace_id), start), record
-
-
-def _in_order(groups: Iterable[list[Record]]) -> Iterator[list[Record]]:
-    """Rows as they stand in their objects, in the order of the objects: whichever was opened first."""
-    for group in groups:
-        yield [item["row"] for item in sorted(group, key=lambda item: int(item["place"]))]

@@ -67,8 +67,8 @@ class ClickHouse:
         rows = self._rows(Window(window.start - MARGIN, window.end + MARGIN))
         for _, group in groupby(rows, key=lambda row: row["TraceId"]):
             spans = [_flat(row) for row in bounded(group, self.losses)]
-            if spans and (record := trace_of(spans, self.losses)) is not None:
-                yield record
+            if spans:
+                yield trace_of(spans, self.losses)
 
     def _rows(self, window: Window) -> Iterator[_Row]:
         values = {

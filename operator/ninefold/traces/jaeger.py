@@ -22,6 +22,7 @@ from ninefold.traces.probe import RECENT, capabilities, recent
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, login_of
 from ninefold.traces.slices import sliced
+from ninefold.traces.spool import bounded
 
 DEPTH = 200
 """Traces of one search. One that answers this many is halved."""
@@ -53,8 +54,8 @@ class Jaeger:
                     if trace_id in seen:  # a trace of several services is found under each
                         continue
                     seen.add(trace_id)
-                    if (record := trace_of(flats, self.losses)) is not None:
-                        yield record
+                    if spans := bounded(flats, self.losses):
+                        yield trace_of(spans, self.losses)
 
     def _services(self) -> list[str]:
         try:

@@ -12,7 +12,6 @@ object and no reading of its slices, and a file that is appended to makes stale 
 
 import hashlib
 import json
-import marshal
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ import numpy as np
 
 from ninefold.traces.backend import Window
 from ninefold.traces.model import TraceRecord
-from ninefold.traces.spool import Record
+from ninefold.traces.spool import Record, packed
 
 UNKNOWN = np.iinfo(np.int64).max
 """The time of rows that carry none, such as scores in a table of their own."""
@@ -102,8 +101,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One row as bytes, with the hash of its trace and its time (`UNKNOWN` without one)."""
+    """One row as bytes, with its trace's id and the hash of that, and its time (`UNKNOWN` without one)."""
 
+    trace_id: str
     trace: int
     moment: int
     data: bytes
@@ -118,7 +118,7 @@ class Indexing:
     def packed(self, rows: Iterable[tuple[str, Record]], source: ObjectSource) -> Iterator[Packed]:
         """The rows as bytes, each noted in the entry."""
         for trace_id, row in rows:
-            data = _packed(trace_id, row)
+            data = packed(row)
             if data is None:
                 source.losses["malformed_records"] += 1
                 continue
@@ -131,29 +131,11 @@ class Indexing:
             if moment != UNKNOWN:
                 noted[2] = max(noted[2], moment)
             noted[3] = (noted[3] + _number(data)) % _WRAP
-            yield Packed(noted[0], moment, data)
+            yield Packed(trace_id, noted[0], moment, data)
 
     def entry(self, tag: str, losses: dict[str, int]) -> Entry:
         rows = np.array([tuple(noted) for noted in self._known.values()], _ROW)
         return Entry(tag, rows, losses)
-
-
-def _packed(trace_id: str, row: Record) -> bytes | None:
-    """As bytes, equal for equal rows; None for one that is nested deeper than anybody nests."""
-    try:
-        return marshal.dumps((trace_id, row), 2)  # of this version alone, equal values give equal bytes
-    except ValueError:
-        pass
-    try:  # times and decimals within nested columns become text
-        return marshal.dumps((trace_id, json.loads(json.dumps(row, default=str))), 2)
-    except (ValueError, RecursionError, TypeError):
-        return None
-
-
-def unpacked(data: bytes) -> tuple[str, Record]:
-    """The id of its trace and the row of `Packed.data`, which this process has packed itself."""
-    found: tuple[str, Record] = marshal.loads(data)  # noqa: S302 - never anything that came from outside
-    return found
 
 
 def trace_hash(trace_id: str) -> int:

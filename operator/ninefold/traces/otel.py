@@ -12,7 +12,7 @@ from typing import Any, TypedDict, cast
 from ninefold.traces import conventions
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Span, TraceRecord
-from ninefold.traces.spool import MAX_RECORDS, MAX_TRACE, by_trace, weight
+from ninefold.traces.spool import by_trace
 
 
 class Event(TypedDict):
@@ -41,15 +41,11 @@ def traces_of(flats: Iterable[Flat], size: int, losses: Counter[str]) -> Iterato
     """Whole traces of spans in any order. `size` is that of the input in bytes."""
     keyed = ((flat["trace_id"], cast(dict[str, Any], flat)) for flat in flats)
     for group in by_trace(keyed, size, losses):
-        if (record := trace_of(cast(list[Flat], group), losses)) is not None:
-            yield record
+        yield trace_of(cast(list[Flat], group), losses)
 
 
-def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord | None:
-    """One trace of all its spans, at least one; None, counted, when it is larger than any agent's."""
-    if len(flats) > MAX_RECORDS or sum(map(weight, flats)) > MAX_TRACE:
-        losses["oversized_traces"] += 1
-        return None
+def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord:
+    """One trace of all its spans, at least one. How many they may be is the business of whoever holds them."""
     return assemble([span_of(flat, losses) for flat in flats], losses)
 
 

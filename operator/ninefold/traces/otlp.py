@@ -62,8 +62,7 @@ class OtlpFiles:
 
     def traces(self, groups: Iterable[list[Record]]) -> Iterator[TraceRecord]:
         for group in groups:
-            if (record := trace_of(cast(list[Flat], group), self.losses)) is not None:
-                yield record
+            yield trace_of(cast(list[Flat], group), self.losses)
 
     def _files(self) -> list[Stored]:
         if self._source.object_store is not None:

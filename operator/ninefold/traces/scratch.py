@@ -9,15 +9,19 @@ import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ninefold.traces.objects import UNKNOWN, Packed, unpacked
-from ninefold.traces.spool import IN_MEMORY, Record
+from ninefold.traces.objects import UNKNOWN
+from ninefold.traces.objects import Packed as Opened
+from ninefold.traces.spool import IN_MEMORY, Packed, Record, unpacked
 
 _FRAME = struct.Struct("<QIQ")
-"""Hash of the trace, place of the object, bytes of the row."""
+"""Hash of the trace, bytes of its id, bytes of what follows: the place of the object and the row."""
+_PLACE = struct.Struct(">I")
+"""Big endian: rows that begin with their place are sorted by it."""
 
 
 class Scratch:
@@ -40,37 +44,40 @@ class Scratch:
     ) -> None:
         self._folder.cleanup()
 
-    def add(self, place: int, rows: Iterable[Packed]) -> None:
+    def add(self, place: int, rows: Iterable[Opened]) -> None:
         """Take the rows of the object at this place."""
+        where = _PLACE.pack(place)
         for row in rows:
+            name = row.trace_id.encode("utf-8", "surrogatepass")
+            size = len(where) + len(row.data)
             frame = self._held[self._number(row.moment)]
-            frame += _FRAME.pack(row.trace, place, len(row.data))
-            frame += row.data
-            self._bytes += _FRAME.size + len(row.data)
+            frame += _FRAME.pack(row.trace, len(name), size) + name + where + row.data
+            self._bytes += _FRAME.size + len(name) + size
             if self._bytes > self._limit:
                 self._flush()
         self.objects.add(place)
 
-    def rows(self, traces: Collection[int], start: int, end: int) -> Iterator[tuple[str, Record]]:
+    def rows(self, traces: Collection[int], start: int, end: int) -> Iterator[Packed]:
         """The rows of traces with these hashes that begin between two times (included), or have none.
 
-        Each comes with its trace's id, and as `{"place": of its object, "row": ...}`.
+        They are in the form that `in_order` takes.
         """
         for number in self._between(start, end):
             if number in self._files:
                 with self._files[number].open("rb") as file:
                     while head := file.read(_FRAME.size):
-                        trace, place, size = _FRAME.unpack(head)
+                        trace, of_name, size = _FRAME.unpack(head)
                         if trace in traces:
-                            yield _placed(place, file.read(size))
+                            yield _named(file.read(of_name)), file.read(size)
                         else:
-                            file.seek(size, 1)
+                            file.seek(of_name + size, 1)
             held, at = self._held.get(number, b""), 0
             while at < len(held):
-                trace, place, size = _FRAME.unpack_from(held, at)
-                at += _FRAME.size + size
+                trace, of_name, size = _FRAME.unpack_from(held, at)
+                row = at + _FRAME.size + of_name
                 if trace in traces:
-                    yield _placed(place, bytes(held[at - size : at]))
+                    yield _named(held[at + _FRAME.size : row]), bytes(held[row : row + size])
+                at = row + size
 
     def size(self, start: int, end: int) -> int:
         """Bytes of all rows between two times (included), and of those without one."""
@@ -94,6 +101,11 @@ class Scratch:
         self._bytes = 0
 
 
-def _placed(place: int, data: bytes) -> tuple[str, Record]:
-    trace_id, row = unpacked(data)
-    return trace_id, {"place": place, "row": row}
+def in_order(rows: list[bytes]) -> list[Record]:
+    """Rows of one trace as they stand in their objects, in the order of the objects, whichever was opened first."""
+    ordered = sorted(rows, key=itemgetter(slice(_PLACE.size)))
+    return [unpacked(memoryview(row)[_PLACE.size :]) for row in ordered]
+
+
+def _named(name: bytes | bytearray) -> str:
+    return name.decode("utf-8", "surrogatepass")

@@ -21,6 +21,7 @@ from ninefold.traces.probe import RECENT, capabilities, recent
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, login_of
 from ninefold.traces.slices import sliced
+from ninefold.traces.spool import bounded
 
 LIMIT = 200
 """Traces of one search. One that answers this many is halved."""
@@ -56,9 +57,8 @@ class Tempo:
                 if trace_id in seen:  # a trace stands in every slice that it reaches into
                     continue
                 seen.add(trace_id)
-                flats = self._trace(trace_id)
-                if flats and (record := trace_of(flats, self.losses)) is not None:
-                    yield record
+                if flats := bounded(self._trace(trace_id), self.losses):
+                    yield trace_of(flats, self.losses)
 
     def _search(self, part: Window, limit: int) -> tuple[list[str], bool] | None:
         """Ids of the traces that reach into a slice, and whether they are all; None when the answer is too large."""

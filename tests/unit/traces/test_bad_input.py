@@ -122,9 +122,9 @@ CASES = {
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a test reaches."""
-    for module in ("spool", "otel", "clickhouse"):
+    for module in ("spool", "clickhouse"):
         monkeypatch.setattr(f"ninefold.traces.{module}.MAX_RECORDS", 50)
-    for module in ("spool", "otel", "langfuse.backend"):
+    for module in ("spool", "langfuse.backend"):
         monkeypatch.setattr(f"ninefold.traces.{module}.MAX_TRACE", 55_000)
 
 
