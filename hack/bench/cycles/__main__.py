@@ -58,6 +58,7 @@ def measure(day: int, days: int, at: set[int]) -> dict[str, Any]:
                 "bytes_a_trace": round(sum(map(len, kept)) / done.report.traces, 1),
                 "patterns": len(done.report.patterns),
                 **spent,
+                # Of this process; the engine's own holds the tables of one statement beside it.
                 "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             }
         )

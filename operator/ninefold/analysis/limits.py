@@ -28,7 +28,9 @@ class Limits:
         out = {}
         if self.memory is not None:
             out["max_memory_usage"] = self.memory
-            out["max_bytes_before_external_group_by"] = out["max_bytes_before_external_sort"] = int(self.memory * SPILL)
+            for what in ("group_by", "sort"):
+                out[f"max_bytes_before_external_{what}"] = int(self.memory * SPILL)
+                out[f"max_bytes_ratio_before_external_{what}"] = 0  # the engine's own rule, which would come first
         if self.threads is not None:
             out["max_threads"] = self.threads
         return out

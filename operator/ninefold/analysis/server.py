@@ -17,22 +17,12 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from ninefold.analysis.engine import EngineError, Row, refused, told
+from ninefold.analysis.engine import EngineError, Row, columns_of, refused, told
 
 _PREFIX = "ninefold_"
 _STAMP = "%Y%m%d%H%M%S"
 LEFT_OVER = timedelta(days=1)
 """Age from which a database of ours belongs to a pod that died. No Job may take so long."""
-_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
-    (pa.types.is_boolean, "UInt8"),
-    (pa.types.is_uint8, "UInt8"),
-    (pa.types.is_uint16, "UInt16"),
-    (pa.types.is_uint32, "UInt32"),
-    (pa.types.is_uint64, "UInt64"),
-    (pa.types.is_int32, "Int32"),
-    (pa.types.is_int64, "Int64"),
-    (pa.types.is_string, "String"),
-)
 
 
 class Server:
@@ -72,7 +62,7 @@ class Server:
     def load(self, name: str, rows: pa.Table) -> None:
         with told(f"load {name}"):
             self.drop(name)
-            self.create(name, ", ".join(f"`{f.name}` {_type(f)}" for f in rows.schema))
+            self.create(name, columns_of(rows.schema))
             if rows.num_rows:
                 _asked(lambda: self._client.insert_arrow(name, _plain(rows)))
 
@@ -112,17 +102,6 @@ class Server:
                 self._command(f"DROP DATABASE IF EXISTS `{row['name']}`")
 
 
-def _type(column: pa.Field) -> str:
-    """The type of a column on the server; all are nullable but lists, as the embedded engine has them."""
-    if pa.types.is_list(column.type):
-        return f"Array({_of(column.type.value_type)})"
-    return f"Nullable({_of(column.type)})"
-
-
-def _of(kind: pa.DataType) -> str:
-    return next(name for fits, name in _TYPES if fits(kind))
-
-
 def _plain(rows: pa.Table) -> pa.Table:
     """Truth as 0 and 1, which is what it is in the dialect."""
     kinds = [pa.uint8() if pa.types.is_boolean(f.type) else f.type for f in rows.schema]
@@ -133,7 +112,7 @@ def _asked(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except ClickHouseError as error:
-        raise refused(error) from None
+        raise refused(str(error)) from None
     except OSError as error:
         raise EngineError(f"the ClickHouse server of spec.analysis.engine cannot be reached ({type(error).__name__})") \
             from None  # fmt: skip

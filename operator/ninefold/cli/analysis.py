@@ -4,7 +4,6 @@ Both read the manifests that a user applies (TraceBackend, Agent, and an Optimiz
 YAML file, and the traces from a folder that stands for the volume.
 """
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,8 +93,7 @@ def _analyzed(
     except EngineError as error:
         raise CliFailure(f"{error}.") from None
     except KeyboardInterrupt:
-        # The engine is in the middle of a statement, for whose end the interpreter would wait.
-        os._exit(_INTERRUPTED)
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def read_inputs(path: Path) -> RunInputs:

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (options.stage == "replay") != (options.bucket is not None):
         _parser().error("replay needs --bucket selection or --bucket sealed, and no other stage takes it")
     logs.configure(os.environ.get("NINEFOLD_LOG_LEVEL", "INFO"))
-    # Not asyncio.run: at its end it waits for threads, and those of an engine cannot be cancelled.
+    # Not asyncio.run: at its end it waits for threads, and one that waits for an engine cannot be cancelled.
     return asyncio.new_event_loop().run_until_complete(_run(options.stage, options.bucket))
 
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     code = main()
-    # The interpreter, too, would wait for the engine's threads; the pod's work is over.
+    # The interpreter, too, would wait for such a thread; the engine's process sees that nobody asks any more.
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -33,7 +33,7 @@ async def run(ctx: JobContext) -> AnalysisReport:
     except TracesProblem as problem:
         raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
     except EngineError as error:
-        raise JobFailure("OutOfMemory" if error.memory else "EngineFailed", str(error), permanent=False) from None
+        raise JobFailure(error.reason, str(error), permanent=False) from None
     cases = [await _store(ctx, done.selection), await _store(ctx, done.sealed)]
     report = done.report.model_copy(update={"cases": cases})
     log.info("analysed", extra={"traces": report.traces, "analysed": report.analysed, "patterns": len(report.patterns)})

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from ninefold.analysis import EngineError
 from ninefold.api.artifacts import ReadReport
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.keeping import parts_in
@@ -24,6 +25,8 @@ async def run(ctx: JobContext) -> ReadReport:
         found = await asyncio.to_thread(read_window, backend, ctx.run, kept, shard)
     except TracesProblem as problem:
         raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
+    except EngineError as error:
+        raise JobFailure(error.reason, str(error), permanent=False) from None
     report = ReadReport(shard=shard.index, slices=len(found.slices), read=found.read, traces=found.traces)
     log.info("read", extra=report.model_dump(include={"shard", "slices", "read", "traces"}))
     return report

@@ -3,10 +3,13 @@
 No ClickHouse server is at hand: its HTTP interface before the embedded engine, in a process of its own, stands in.
 """
 
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +22,7 @@ from ninefold.analysis import Part, analyze_parts
 from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine, EngineError
 from ninefold.analysis.limits import Limits, limits
+from ninefold.analysis.process import Process
 from ninefold.analysis.server import Server
 
 MIB = 2**20
@@ -130,7 +134,9 @@ def test_limits_are_those_of_the_cgroup(tmp_path: Path) -> None:
     assert own.settings() == {
         "max_memory_usage": 650 * MIB,
         "max_bytes_before_external_group_by": 390 * MIB,
+        "max_bytes_ratio_before_external_group_by": 0,
         "max_bytes_before_external_sort": 390 * MIB,
+        "max_bytes_ratio_before_external_sort": 0,
         "max_threads": 2,
     }
 
@@ -157,26 +163,98 @@ def test_a_statement_that_needs_more_than_the_limit_says_what_to_give() -> None:
         pytest.raises(EngineError, match=r"spec\.jobs\.resources\.limits") as raised,
     ):
         engine.query("SELECT length(groupArray(number)) AS n FROM numbers(200000000)")
-    assert raised.value.memory
+    assert raised.value.reason == "OutOfMemory"
+
+
+GROUPED = "SELECT sum(c) AS n FROM (SELECT number % 1000000 AS k, uniqExact(number) AS c FROM numbers(1e6) GROUP BY k)"
 
 
 def test_what_is_grouped_spills_to_disk_before_the_limit() -> None:
-    with Embedded(Limits(memory=400 * MIB, threads=2)) as engine:
-        rows = engine.query(
-            "SELECT count() AS n FROM (SELECT number % 4000000 AS k, count() FROM numbers(8e6) GROUP BY k)"
-        )
-    assert rows == [{"n": 4_000_000}]
+    with Embedded(Limits(memory=300 * MIB, threads=2)) as engine:
+        assert engine.query(GROUPED) == [{"n": 1_000_000}]
 
 
-def test_a_signal_ends_the_wait_for_a_statement() -> None:
+def test_without_a_spill_the_same_statement_is_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ninefold.analysis.limits.SPILL", 0)
+    with Embedded(Limits(memory=300 * MIB, threads=2)) as engine, pytest.raises(EngineError) as raised:
+        engine.query(GROUPED)
+    assert raised.value.reason == "OutOfMemory"
+
+
+# ---------------------------------------------------------------- a process of its own
+
+MINUTES = "SELECT sum(sipHash64(number)) AS n FROM numbers(30000000000)"
+
+
+def test_the_engine_lives_in_a_process_that_knows_no_secret_and_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NINEFOLD_MODEL_API_KEY", "a secret")
+    own = Limits(memory=333 * MIB)
+    with Embedded(own) as engine:
+        first = engine.pid
+        engine.load("one", pa.table({"n": [1]}))
+    assert first != os.getpid()
+    assert b"a secret" not in Path(f"/proc/{first}/environ").read_bytes()
+    with Embedded(own) as engine:
+        assert engine.pid == first
+        with pytest.raises(EngineError, match="UNKNOWN_TABLE"):
+            engine.query("SELECT * FROM one")
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "says"),
+    [
+        (
+            signal.SIGKILL,
+            "OutOfMemory",
+            r"was killed .* as the kernel does when memory runs out.*spec\.jobs\.resources",
+        ),
+        (signal.SIGSEGV, "EngineDied", r"ended in the middle of a statement \(signal 11\)"),
+    ],
+)
+def test_an_engine_that_dies_is_a_sentence_and_the_next_one_works(how: int, reason: str, says: str) -> None:
+    with pytest.raises(EngineError, match=says) as raised, Embedded() as engine:
+        threading.Thread(target=_once_at_work, args=(engine.pid, how)).start()
+        engine.query(MINUTES)
+    assert raised.value.reason == reason
+    with Embedded() as engine:
+        assert engine.query("SELECT 1 AS n") == [{"n": 1}]
+
+
+def _once_at_work(pid: int, how: int) -> None:
+    """Send a signal to a process that has begun to burn its time."""
+    began = _ticks(pid)
+    while _ticks(pid) < began + 5:
+        pass
+    os.kill(pid, how)
+
+
+def _ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def test_the_kernel_is_to_take_the_engine_before_who_asks() -> None:
+    with Embedded() as engine:
+        assert Path(f"/proc/{engine.pid}/oom_score_adj").read_text() == "1000\n"
+
+
+def test_a_long_statement_is_told_while_it_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ninefold.analysis.process.STILL", 0.01)
+    with caplog.at_level("INFO"), Embedded() as engine:
+        engine.query("-- Something long.\nSELECT sum(sipHash64(number)) AS n FROM numbers(5000000)")
+    assert "engine: still at Something long." in caplog.messages
+
+
+def test_a_signal_ends_a_statement_and_the_engine_with_it() -> None:
     path = os.pathsep.join(p for p in sys.path if p)
     program = (
         "import signal\n"
         "from ninefold.analysis.embedded import Embedded\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Embedded() as engine:\n"
-        "    print('at work', flush=True)\n"
-        "    engine.query('SELECT sum(sipHash64(number)) AS n FROM numbers(30000000000)')\n"
+        "    print(engine.pid, engine._process.folder, flush=True)\n"
+        f"    engine.query('{MINUTES}')\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -185,7 +263,20 @@ def test_a_signal_ends_the_wait_for_a_statement() -> None:
         env={**os.environ, "PYTHONPATH": path},
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"at work\n"
+        pid, folder = process.stdout.readline().split()
         process.send_signal(signal.SIGINT)
         # The statement alone would take minutes.
         assert process.wait(timeout=60) != 0
+    assert not Path(f"/proc/{pid.decode()}").exists()
+    assert not Path(folder.decode()).exists()
+
+
+def test_an_engine_goes_with_who_asked_however_that_one_went() -> None:
+    process = Process(Limits())
+    gone = os.pidfd_open(process.pid)
+    process._pipe.send_bytes(json.dumps([MINUTES, "Null"]).encode())
+    process._pipe.close()
+    assert select.select([gone], [], [], 60)[0]
+    os.close(gone)
+    process.end()
+    assert not Path(process.folder).exists()
