@@ -62,13 +62,17 @@ check: check-crds ## Style, types, import contracts, drift of the CRDs
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+# Tests of the control plane wait, the others compute: three workers keep two cores busy. Each has servers of its own.
+WORKERS ?= 3
+pytest = .venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal
+
 .PHONY: unit
-unit: $(INSTALLED) ## Tests that need no server
-	.venv/bin/pytest tests/unit
+unit: $(INSTALLED) ## Tests that need no server (WORKERS=3 processes)
+	$(pytest) tests/unit
 
 .PHONY: test
-test: check servers ## Everything: checks, unit, control plane, chart, the demo
-	.venv/bin/pytest -m 'not recorded'
+test: check servers ## Everything: checks, unit, control plane, chart, the demo (WORKERS=3 processes)
+	$(pytest) --durations=15 -m 'not recorded'
 
 .PHONY: contract
 contract: $(INSTALLED) ## Trace backends against real servers (builds a collector and Jaeger the first time)

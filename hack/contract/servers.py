@@ -10,7 +10,6 @@ Jaeger is 1.62, the newest release whose modules the checksum database vouches f
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from testbed.paths import HACK, cache_directory
+from testbed.ports import free_port
 from testbed.waiting import eventually
 
 PACKAGES = {"collector": ".", "jaeger": "github.com/jaegertracing/jaeger/cmd/all-in-one"}
@@ -52,12 +52,6 @@ def _place(name: str) -> Path:
     for file in sorted(module.glob("*")):
         digest.update(file.read_bytes())
     return cache_directory() / "contract" / f"{name}-{digest.hexdigest()[:16]}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from demo.agent import record
 from demo.episode import Model
 from harness.local import LocalCluster
-from testbed.processes import free_port
+from testbed.ports import free_port
 
 HOST = "127.0.0.1"
 

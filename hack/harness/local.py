@@ -21,7 +21,8 @@ from harness.kubectl import Kubectl, Manifest
 from testbed import ControlPlane, LocalNode, RedisServer
 from testbed.binaries import KUBERNETES_VERSION
 from testbed.paths import REPOSITORY
-from testbed.processes import Daemon, environment_for_tools, free_port
+from testbed.ports import free_port
+from testbed.processes import Daemon, environment_for_tools
 
 SYSTEM = "ninefold-system"
 """Namespace that the chart is rendered for."""

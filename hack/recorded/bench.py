@@ -16,7 +16,7 @@ from ninefold.versions import from_configmap
 from recorded.agent import RecordedAgent, ReplayEndpoint
 from recorded.edits import worth
 from recorded.score import Figures, figures, play_all
-from testbed.processes import free_port
+from testbed.ports import free_port
 
 MANIFESTS = Path(__file__).with_name("manifests.yaml")
 

@@ -21,19 +21,19 @@ import datetime
 import json
 import ssl
 import subprocess
-import tempfile
 import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from testbed import audit
 from testbed.binaries import binaries
 from testbed.kubeconfig import write_kubeconfig
 from testbed.pki import Authority
-from testbed.processes import Daemon, environment_for_tools, free_port
+from testbed.ports import free_port
+from testbed.processes import Daemon, environment_for_tools
+from testbed.server import Server
 from testbed.waiting import eventually
 
 CONTROLLERS = (
@@ -72,7 +72,7 @@ class User:
 ADMIN = User(token="testbed-admin", name="admin", groups=("system:masters",))
 
 
-class ControlPlane:
+class ControlPlane(Server):
     """etcd, kube-apiserver and kube-controller-manager, as a context manager.
 
     `directory` keeps data, keys, logs and kubeconfigs; without one a temporary directory is used and
@@ -86,9 +86,7 @@ class ControlPlane:
         users: Iterable[User] = (),
         port: int | None = None,
     ) -> None:
-        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-controlplane-")
-        self.directory = directory or Path(self._scratch.name if self._scratch else "")
-        self.directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory, "controlplane")
         self.port = port or free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.audit_log = self.directory / "audit.log"
@@ -117,8 +115,7 @@ class ControlPlane:
         """Stop all three; clients first, so that none logs the loss of its server."""
         for daemon in (self._controllers, self._apiserver, self._etcd):
             daemon.stop()
-        if self._scratch:
-            self._scratch.cleanup()
+        super().stop()
 
     def restart_apiserver(self) -> None:
         """Kill the API server, start it on the same data and port, wait until it is ready.
@@ -135,22 +132,6 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         self._apiserver.start()
         self._apiserver.wait_until(self._ready, READY_SECONDS)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     # ------------------------------------------------------------------ access
 

@@ -1,6 +1,6 @@
 """The test bed as pytest fixtures: `pytest_plugins = ["testbed.fixtures"]`.
 
-The three servers live as long as the test session and are shared by all tests; what keeps tests
+The three servers live as long as the test process and are shared by all its tests; what keeps tests
 apart is a namespace each. A test that breaks a server on purpose (restarts, kills) leaves it running.
 """
 

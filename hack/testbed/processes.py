@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -96,18 +95,6 @@ class Daemon:
         if self._process is not None and self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-
-
-def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on right now.
-
-    Another program may take it before its user binds it. The kernel hands out ephemeral ports in
-    an order that makes that rare, and every daemon here fails at once and loudly when it happens.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment_for_tools() -> dict[str, str]:

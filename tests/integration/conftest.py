@@ -73,6 +73,8 @@ def operator(account: Path, redis_server: RedisServer, namespace: str, tmp_path:
 
 
 @pytest.fixture
-def loop(kubectl: Kubectl, redis_server: RedisServer, local_node: LocalNode) -> Loop:
+def loop(
+    installed: ControlPlane, namespace: str, kubectl: Kubectl, redis_server: RedisServer, local_node: LocalNode
+) -> Loop:
     """The test's namespace, in which the loop can be set up and its Jobs run."""
-    return Loop(kubectl, redis_server)
+    return Loop(installed, namespace, kubectl, redis_server)

@@ -4,15 +4,28 @@ import difflib
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import redis
 from builders import a_backend_object, a_policy_object, an_agent_object
 from integration.process import eventually
 
-from testbed import RedisServer
+from testbed import ControlPlane, RedisServer
 from testbed.fixtures import Kubectl
 
 Manifest = dict[str, Any]
+
+OURS = "apis/ninefold.dev/v1alpha1"
+PATHS = {
+    "nftb": (OURS, "tracebackends"),
+    "nfa": (OURS, "agents"),
+    "nfp": (OURS, "optimizationpolicies"),
+    "nfr": (OURS, "optimizationruns"),
+    "configmap": ("api/v1", "configmaps"),
+    "pod": ("api/v1", "pods"),
+    "job": ("apis/batch/v1", "jobs"),
+}
+"""Where the API server keeps what a test looks at, by its short name."""
 
 TRACES = {"configMap": {"name": "trace-files"}}
 
@@ -24,12 +37,18 @@ def differences(one: Manifest, other: Manifest) -> list[str]:
 
 
 class Loop:
-    """Objects of one namespace through kubectl, and the scripted stages' holds through Redis."""
+    """Objects of one namespace, and the scripted stages' holds through Redis.
 
-    def __init__(self, kubectl: Kubectl, redis_server: RedisServer) -> None:
+    Writes go through kubectl, as a user's do. Reads are requests: a process for each look, many times a second, would
+    take the machine from what is waited for.
+    """
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, kubectl: Kubectl, server: RedisServer) -> None:
+        self.control_plane = control_plane
+        self.namespace = namespace
         self.kubectl = kubectl
-        self.server = redis_server
-        self.redis = redis.Redis.from_url(redis_server.url)
+        self.server = server
+        self.redis = redis.Redis.from_url(server.url)
 
     # ------------------------------------------------------------------ what the user does
 
@@ -40,7 +59,12 @@ class Loop:
 
     def apply(self, *manifests: Manifest) -> None:
         items = [{**m, "metadata": {k: v for k, v in m["metadata"].items() if k != "namespace"}} for m in manifests]
-        self.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        self.kubectl(
+            "apply",
+            "--server-side",
+            "--filename=-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
+        )
 
     def patch(self, kind: str, name: str, spec: Manifest) -> None:
         self.kubectl("patch", kind, name, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
@@ -63,20 +87,26 @@ class Loop:
     # ------------------------------------------------------------------ what is seen
 
     def one(self, kind: str, name: str) -> Manifest:
-        found: Manifest = json.loads(self.kubectl("get", kind, name, "--output=json").stdout)
+        found = self._get(kind, f"/{name}")
+        assert found, f"there is no {kind}/{name}"
         return found
 
     def all(self, kind: str, selector: str = "") -> list[Manifest]:
-        answer = self.kubectl("get", kind, "--output=json", f"--selector={selector}")
-        found: list[Manifest] = json.loads(answer.stdout)["items"]
+        """Also while the API server restarts: then there is nothing to be seen."""
+        found: list[Manifest] = self._get(kind, f"?labelSelector={quote(selector)}").get("items", [])
         return found
 
     def condition(self, kind: str, name: str, type_: str) -> tuple[str, str, str]:
         """Status, reason and message; three empty strings while there is none."""
-        answer = self.kubectl("get", kind, name, "--output=json", "--ignore-not-found").stdout
-        conditions = (json.loads(answer).get("status") or {}).get("conditions", []) if answer else []
+        conditions = self._get(kind, f"/{name}").get("status", {}).get("conditions", [])
         found = next((c for c in conditions if c["type"] == type_), None)
         return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+    def _get(self, kind: str, what: str) -> Manifest:
+        """What the API server says; nothing where there is nothing, and while it is away."""
+        api, plural = PATHS[kind]
+        answer = self.control_plane.get(f"/{api}/namespaces/{self.namespace}/{plural}{what}")
+        return json.loads(answer) if answer else {}
 
     def until(self, kind: str, name: str, type_: str, status: str, reason: str = "", seconds: float = 90) -> str:
         """Wait for a condition; returns its message."""
@@ -113,10 +143,10 @@ class Loop:
                 "status": o.get("status", {}) if kind != "job" else {},
             }
             for kind, selector in (
-                ("tracebackend", ""),
-                ("agent", ""),
-                ("optimizationpolicy", ""),
-                ("optimizationrun", ""),
+                ("nftb", ""),
+                ("nfa", ""),
+                ("nfp", ""),
+                ("nfr", ""),
                 ("configmap", "app.kubernetes.io/managed-by=ninefold"),
                 ("job", "app.kubernetes.io/managed-by=ninefold"),
             )

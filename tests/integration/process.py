@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.paths import REPOSITORY
-from testbed.processes import Daemon, environment_for_tools, free_port
+from testbed.ports import free_port
+from testbed.processes import Daemon, environment_for_tools
 
 PATIENCE = 60.0
 """Seconds for what takes one or two on a machine that is not busy."""

@@ -49,7 +49,7 @@ def up(directory: Path) -> State:
 def run_a_pod(state: State) -> None:
     kubectl = [f"{state.binaries}/kubectl", f"--kubeconfig={state.kubeconfig}"]
     subprocess.run([*kubectl, "apply", "-f", "-"], input=POD, text=True, check=True, capture_output=True)
-    wait = ["wait", "--for=condition=Ready", "pod/sleeper", "--timeout=20s"]
+    wait = ["wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s"]
     subprocess.run([*kubectl, *wait], check=True, capture_output=True)
 
 
@@ -61,7 +61,7 @@ def test_up_twice_use_down(directory: Path) -> None:
     state = up(directory)
     assert up(directory) == state
     run_a_pod(state)
-    assert len(sleepers(directory)) == 2
+    eventually(lambda: len(sleepers(directory)) == 2, "the container's shell has come to its two programs")
     with Redis.from_url(state.redis_url) as client:
         assert client.ping()
     assert f"export KUBECONFIG={state.kubeconfig}\n" in command_line(directory, "env").stdout
@@ -78,7 +78,7 @@ def test_a_killed_keeper_takes_everything_along_and_up_starts_anew(directory: Pa
     state = up(directory)
     run_a_pod(state)
     os.kill(state.pid, signal.SIGKILL)
-    eventually(lambda: not leftovers(directory), "nothing is left", seconds=10)
+    eventually(lambda: not leftovers(directory), "nothing is left")
     assert command_line(directory, "status").returncode == 1
     assert up(directory).pid != state.pid
 

@@ -26,7 +26,8 @@ from ninefold.api.artifacts import RunInputs, VersionContent
 from ninefold.traces import Window, collect, open_backend
 from recorded.agent import Case, RecordedAgent, ReplayEndpoint
 from recorded.score import INVENTED
-from testbed.processes import Daemon, free_port
+from testbed.ports import free_port
+from testbed.processes import Daemon
 
 MANIFESTS = Path(recorded.__file__).with_name("manifests.yaml")
 RECORDED = Writer(

@@ -4,13 +4,10 @@ import json
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from testbed.controlplane import ControlPlane
 from testbed.localnode.images import DEFAULT_IMAGES, Image
@@ -18,12 +15,13 @@ from testbed.localnode.objects import LEASES
 from testbed.localnode.process import PID_FILE
 from testbed.paths import HACK
 from testbed.processes import Daemon, environment_for_tools
+from testbed.server import Server
 
 READY_SECONDS = 60.0
 """Far above the usual two: most of it is the import of the Kubernetes client."""
 
 
-class LocalNode:
+class LocalNode(Server):
     """Runs `python -m testbed.localnode` beside a `ControlPlane`, as a context manager.
 
     `images` adds to (or replaces in) the known images, see `testbed.localnode.images`.
@@ -39,9 +37,7 @@ class LocalNode:
         self.name = name
         self._started = datetime.now(UTC)
         self._control_plane = control_plane
-        self._scratch = None if directory else tempfile.TemporaryDirectory(prefix="ninefold-localnode-")
-        self.directory = directory or Path(self._scratch.name if self._scratch else "")
-        self.directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory, "localnode")
         self._daemon = Daemon(
             "localnode",
             [sys.executable, "-m", "testbed.localnode", *self._flags(DEFAULT_IMAGES | dict(images or {}))],
@@ -58,8 +54,7 @@ class LocalNode:
     def stop(self) -> None:
         """Stop the node; its containers die with it, as in a power cut."""
         self._daemon.stop()
-        if self._scratch:
-            self._scratch.cleanup()
+        super().stop()
 
     def kill(self) -> None:
         """SIGKILL to the node; `start` brings it back, and it finds its pods' processes gone."""
@@ -75,22 +70,6 @@ class LocalNode:
             with suppress(FileNotFoundError, ProcessLookupError):
                 os.kill(int(pid_file.read_text()), signal.SIGUSR1)
         return len(pid_files)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _flags(self, images: Mapping[str, Image]) -> list[str]:
         """The node logs in with a certificate of its own, so that audits tell its writes from others."""

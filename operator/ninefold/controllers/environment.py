@@ -60,7 +60,7 @@ def read_options(environment: Mapping[str, str] = os.environ) -> Options:
         metrics_port=_number(environment, "NINEFOLD_METRICS_PORT", 8080, 0, 65535),
         health_port=_number(environment, "NINEFOLD_HEALTH_PORT", 8081, 0, 65535),
         workers=_number(environment, "NINEFOLD_WORKERS", 4, 1, 64),
-        resync_seconds=float(_number(environment, "NINEFOLD_RESYNC_SECONDS", 600, 10, 86400)),
+        resync_seconds=float(_number(environment, "NINEFOLD_RESYNC_SECONDS", 600, 1, 86400)),
         log_level=_one_of(environment, "NINEFOLD_LOG_LEVEL", _LEVELS, "INFO"),
     )
 

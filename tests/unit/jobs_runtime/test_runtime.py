@@ -14,7 +14,7 @@ from ninefold.api.tracebackend import Capabilities
 from ninefold.jobs.failures import scrub
 from ninefold.jobs.runtime import GIVE_UP, OK, RETRY, TERMINATION_BYTES, JobContext, JobFailure, execute
 from testbed import RedisServer
-from testbed.processes import free_port
+from testbed.ports import free_port
 
 REPORT = ProbeReport(capabilities=Capabilities(files=1, bytes=2, traces=3))
 KEY = "ninefold:backend-uid:artifact:probe:1:1"

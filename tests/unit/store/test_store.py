@@ -15,7 +15,7 @@ from ninefold.store import (
     StoreUnavailableError,
 )
 from testbed import RedisServer
-from testbed.processes import free_port
+from testbed.ports import free_port
 
 KEY = "ninefold:agent-uid:artifact:run-uid:analyze:1"
 
