@@ -5,11 +5,17 @@ languages of many tools the first word says what is done (a verb, a keyword, a m
 it leads that argument in several distinct tasks, and only for an argument whose texts nearly all open with such a
 word: otherwise the texts are prose or names, and `…` stands for them. A text of one word is shown where the argument
 has a few such values, as a mode has.
+
+What one call gives to that is its `frame`; what it is called, `signatures` say over a population.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 
+import numpy as np
+import orjson
+
+from ninefold.analysis.ragged import Ints, places
 from ninefold.analysis.words import WORD, loads, texts
 
 LEAD_TASKS = 5
@@ -23,57 +29,83 @@ MASK = "…"
 Argument = tuple[str, str]
 
 
-class Actions:
-    """Signatures over one population of calls, given as (task, tool, arguments)."""
+def frame(args: str) -> str:
+    """What a call's arguments may give to a signature, as JSON.
 
-    def __init__(self, calls: Iterable[tuple[str, str, str]]) -> None:
-        tasks: defaultdict[tuple[Argument, str], set[str]] = defaultdict(set)
-        opened: defaultdict[Argument, Counter[str]] = defaultdict(Counter)
-        alone: defaultdict[Argument, set[str]] = defaultdict(set)
-        for task, tool, args in calls:
-            for name, text in texts(args):
-                argument, word = (tool, name), _lead(text)
-                tasks[argument, word].add(task)
-                opened[argument][word] += 1
-                if word == text.strip().lower():
-                    alone[argument].add(word)
-        self._leads: dict[Argument, set[str]] = {}
-        for argument, counts in opened.items():
-            frequent = {w for w in counts if w and len(tasks[argument, w]) >= LEAD_TASKS}
-            if sum(counts[w] for w in frequent) >= LEADS_COVER * counts.total() and len(alone[argument]) <= MODES:
-                self._leads[argument] = frequent
-        self._known: dict[tuple[str, str], str] = {}
-
-    def signature(self, tool: str, args: str) -> str:
-        """Such as `search(limit=<n>, query=find …)`."""
-        key = (tool, args)
-        if key not in self._known:
-            self._known[key] = f"{tool}({', '.join(self._arguments(tool, args))})"
-        return self._known[key]
-
-    def _arguments(self, tool: str, args: str) -> list[str]:
-        try:
-            value = loads(args) if args else {}
-        except ValueError:
-            value = args
-        if not isinstance(value, dict):
-            return [self._text(tool, "", str(value))]
-        out = []
-        for name, item in sorted(value.items()):
-            shape = self._text(tool, str(name), item) if isinstance(item, str) else _shape(item)
-            out.append(f"{name}={shape}")
-        return out
-
-    def _text(self, tool: str, name: str, text: str) -> str:
-        word = _lead(text)
-        if word not in self._leads.get((tool, name), ()):
-            return MASK
-        return word if word == text.strip().lower() else f"{word} {MASK}"
+    First the leading words of all texts in them, each as [name, word, whether it is all]; then the arguments
+    themselves, each as such a triple or as [name, shape]. What is no object has no name.
+    """
+    leads = [[name, *_lead(text)] for name, text in texts(args)]
+    try:
+        value = loads(args) if args else {}
+    except ValueError:
+        value = args
+    if not isinstance(value, dict):
+        shown: list[list[object]] = [[None, *_lead(str(value))]]
+    else:
+        items = sorted((str(name), item) for name, item in value.items())
+        shown = [[name, *_lead(item)] if isinstance(item, str) else [name, _shape(item)] for name, item in items]
+    return orjson.dumps([leads, shown]).decode()
 
 
-def _lead(text: str) -> str:
+def signatures(kinds: Sequence[tuple[str, str]], of: Ints, tasks: Ints) -> list[str]:
+    """The signature of each kind of call (tool and frame), such as `search(limit=<n>, query=find …)`.
+
+    `of` is the kind of every call of the population, `tasks` its task, as small numbers.
+    """
+    read = [orjson.loads(own) for _, own in kinds]
+    numbers: dict[tuple[str, str, str], int] = {}
+    alone: defaultdict[Argument, set[str]] = defaultdict(set)
+    flat = []
+    for (tool, _), (leads, _) in zip(kinds, read, strict=True):
+        for name, word, whole in leads:
+            flat.append(numbers.setdefault((tool, name, word), len(numbers)))
+            if whole:
+                alone[tool, name].add(word)
+    sizes = np.array([len(leads) for leads, _ in read], np.int64)
+    calls, distinct = _counts(np.array(flat, np.int64), sizes, of, tasks, len(numbers))
+    own: defaultdict[Argument, list[tuple[str, int, int]]] = defaultdict(list)
+    for (tool, name, word), lead in numbers.items():
+        own[tool, name].append((word, calls[lead], distinct[lead]))
+    known: dict[Argument, set[str]] = {}
+    for argument, words in own.items():
+        frequent = {word: n for word, n, spread in words if word and spread >= LEAD_TASKS}
+        if sum(frequent.values()) >= LEADS_COVER * sum(n for _, n, _ in words) and len(alone[argument]) <= MODES:
+            known[argument] = set(frequent)
+    return [
+        f"{tool}({', '.join(_shown(tool, shown, known))})" for (tool, _), (_, shown) in zip(kinds, read, strict=True)
+    ]
+
+
+def _counts(flat: Ints, sizes: Ints, of: Ints, tasks: Ints, leads: int) -> tuple[list[int], list[int]]:
+    """How many texts each word leads, and in how many distinct tasks. `flat`: the leads of the kinds, one after the
+
+    other.
+    """
+    texts = np.bincount(flat, np.repeat(np.bincount(of, minlength=len(sizes)), sizes), leads).astype(int)
+    width = int(tasks.max(initial=0)) + 1
+    kind, task = np.divmod(np.unique(of * width + tasks), width)
+    pairs = np.unique(flat[places(sizes, kind)] * width + np.repeat(task, sizes[kind]))
+    return texts.tolist(), np.bincount(pairs // width, minlength=leads).tolist()
+
+
+def _shown(tool: str, arguments: list[list[object]], known: dict[Argument, set[str]]) -> list[str]:
+    out = []
+    for name, *said in arguments:
+        if len(said) == 1:
+            out.append(f"{name}={said[0]}")
+            continue
+        word, whole = said
+        text = MASK if word not in known.get((tool, str(name or "")), ()) else str(word) if whole else f"{word} {MASK}"
+        out.append(text if name is None else f"{name}={text}")
+    return out
+
+
+def _lead(text: str) -> tuple[str, bool]:
+    """The first word of a text, and whether it is all there is."""
     found = WORD.search(text[:200])
-    return found.group().lower() if found else ""
+    word = found.group().lower() if found else ""
+    return word, word == text.strip().lower()
 
 
 def _shape(value: object) -> str:

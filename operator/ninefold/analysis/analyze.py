@@ -27,7 +27,7 @@ from ninefold.analysis.episodes import episodes
 from ninefold.analysis.intents import INTENT, NOTHING, Intents, learn, with_intents
 from ninefold.analysis.part import Part
 from ninefold.analysis.patterns import losing, patterns
-from ninefold.analysis.population import load
+from ninefold.analysis.population import Population, load
 from ninefold.analysis.questions import ask, not_identified
 from ninefold.analysis.shrink import shrunk
 from ninefold.analysis.standing import success_rate
@@ -93,10 +93,10 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, ho
     intents = _intents(whole, settings.intent_key, intents)
     mine = with_intents(whole.rows.filter(whole.mine), intents)
     named = settings.intent_key or (INTENT if intents.names else None)
-    population = episodes(whole.sample, _clusters(whole))
+    sampled = Population.of_sample(whole.sample)
+    population = episodes(sampled, _clusters(whole))
     with home() as engine:
-        load(engine, population)
-        knowledge = facts.mine(engine, settings.intent_key)
+        knowledge = facts.mine(load(engine, sampled), settings.intent_key)
         asked = [question for detector in DETECTORS for question in detector(population, knowledge)]
         answers = ask(engine, asked, settings.min_support, settings.false_discovery_rate)
         found = patterns(answers, knowledge, sum(e.solved for e in population), len(population), _moments(whole))
@@ -111,7 +111,7 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, ho
             informing=knowledge.informing,
             explained=sorted(told),
         )
-        found += with_cues(more.patterns, population, settings.min_support)
+        found += with_cues(more.patterns, sampled, settings.min_support)
         best = credits_of(engine, more.values, coder.codes.symbols, [p.evidence[0] for p in found if p.evidence])
     weak = more.values.calibration.weak
     found = [
@@ -167,7 +167,6 @@ def _moments(whole: Whole) -> dict[str, Moment]:
     return {t: (v, d) for t, v, d in zip(*(first[c].to_pylist() for c in ("trace_id", "version", "day")), strict=True)}
 
 
-def _clusters(whole: Whole) -> dict[str, str]:
+def _clusters(whole: Whole) -> list[str]:
     """Clusters of the sampled traces, which are the first of the analysis bucket."""
-    ids = whole.sample.traces["trace_id"].to_pylist()
-    return dict(zip(ids, map(str, whole.clusters[np.asarray(whole.mine)][: len(ids)].tolist()), strict=True))
+    return list(map(str, whole.clusters[np.asarray(whole.mine)][: whole.sample.traces.num_rows].tolist()))

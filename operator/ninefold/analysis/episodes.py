@@ -1,106 +1,89 @@
-"""From the sampled text to episodes: one trace as its calls, with what was told before them and how it ended."""
+"""From the sample to episodes: one trace as its calls, with what they brought in and how it ended."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ninefold.analysis.actions import Actions
-from ninefold.analysis.sample import Sample
-from ninefold.analysis.words import numbers, words
+import numpy as np
+import pyarrow as pa
+
+from ninefold.analysis.judged import whole
+from ninefold.analysis.population import Coded, Population
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One tool call. `k` counts from 1; `error` is the signature of its error, None when it went well."""
+class Call(NamedTuple):
+    """One tool call. `k` counts from 1; `error` is the signature of its error, None when it went well.
+
+    `source` is the call as a person reads it. `bare` are the identifiers, and `quoted` the words in quotes, that
+    nothing before it in the trace supports; `figure` whether a number of it does so. The last two are known of the
+    first call with a number or a quotation alone, `figure` is None for others.
+    """
 
     k: int
     tool: str
     action: str
-    args: str
-    result: str
+    source: str
     error: str | None
+    bare: Sequence[str] = ()
+    figure: bool | None = None
+    quoted: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One judged trace. `task` names what must be distinct for support: the task, or the session without a task key.
 
-    `same_task` is whether `task` is a real task key, within which a contrast may be matched. `told` are the words of
-    system and user messages, `numbers` their numbers. `user` is the
-    user's hash, or the task where traces name no users.
+    `same_task` is whether `task` is a real task key, within which a contrast may be matched.
     """
 
     trace_id: str
-    session_id: str
-    user: str
     task: str
     same_task: bool
     intent: str
     cluster: str
     solved: bool
-    calls: tuple[Call, ...]
-    told: frozenset[str]
-    numbers: frozenset[str] = frozenset()
+    calls: Sequence[Call]
 
 
-def episodes(sample: Sample, clusters: Mapping[str, str] | None = None) -> list[Episode]:
-    """The sampled traces with their calls. Signatures are made over these traces alone.
-
-    `clusters` names the cluster of each trace; None makes each task one.
-    """
-    traces = sample.traces.to_pylist()
-    tasks = {t["trace_id"]: t["task_key"] or t["session_id"] for t in traces}
-    columns = [sample.calls[c].to_pylist() for c in ("trace_id", "tool", "args", "result", "error")]
-    actions = Actions((tasks[t], tool, args) for t, tool, args in zip(*columns[:3], strict=True))
-    calls: defaultdict[str, list[Call]] = defaultdict(list)
-    for trace, tool, args, result, error in zip(*columns, strict=True):
-        own = calls[trace]
-        own.append(Call(len(own) + 1, tool, actions.signature(tool, args), args, result, error))
-    told = _Told(sample)
+def episodes(p: Population, clusters: Sequence[str] | None = None) -> list[Episode]:
+    """The sampled traces with their calls. `clusters`: the cluster of each trace; None makes each task one."""
+    traces, calls = p.sample.traces, p.sample.calls
+    k = np.arange(len(p.of)) - p.starts[p.of] + 1
+    error = Coded.of(calls["error"])
+    columns = [
+        k.tolist(),
+        p.tool.array(),
+        [p.actions[i] for i in p.kind.tolist()],
+        p.source.array(),
+        [error.names[i] if i >= 0 else None for i in error.codes.tolist()],
+        _lists(calls["bare"]),
+        calls["figure"].to_pylist(),
+        _lists(calls["quoted"]),
+    ]
+    every = list(map(Call, *columns))
+    tasks = p.task.array()
+    rows = zip(
+        traces["trace_id"].to_pylist(),
+        tasks,
+        traces["task_key"].is_valid().to_pylist(),
+        p.intent.array(),
+        tasks if clusters is None else clusters,
+        p.solved.tolist(),
+        p.starts.tolist(),
+        p.sizes.tolist(),
+        strict=True,
+    )
     return [
-        Episode(
-            trace_id=t["trace_id"],
-            session_id=t["session_id"],
-            user=t["user"] or tasks[t["trace_id"]],
-            task=tasks[t["trace_id"]],
-            same_task=t["task_key"] is not None,
-            intent=t["intent"] or "",
-            cluster=tasks[t["trace_id"]] if clusters is None else clusters[t["trace_id"]],
-            solved=t["solved"],
-            calls=tuple(calls[t["trace_id"]]),
-            told=told.words(t["told"], t["system"]),
-            numbers=told.numbers(t["told"], t["system"]),
-        )
-        for t in traces
+        Episode(trace, task, same, intent, cluster, solved, every[start : start + size])
+        for trace, task, same, intent, cluster, solved, start, size in rows
     ]
 
 
-class _Told:
-    """Words and numbers of what was said, by its last message: many traces share a history, and nearly all a prompt."""
-
-    def __init__(self, sample: Sample) -> None:
-        columns = (sample.told[c].to_pylist() for c in ("hash", "parent_hash", "content"))
-        self._lines = {h: (parent, content) for h, parent, content in zip(*columns, strict=True)}
-        self._known: dict[tuple[str | None, ...], frozenset[str]] = {}
-        self._numbers: dict[tuple[str | None, ...], frozenset[str]] = {}
-
-    def words(self, *last: str | None) -> frozenset[str]:
-        if last not in self._known:
-            if len(last) > 1:
-                self._known[last] = frozenset().union(*(self.words(one) for one in last))
-            else:
-                self._known[last] = frozenset(words(" ".join(self._texts(last[0]))))
-        return self._known[last]
-
-    def numbers(self, *last: str | None) -> frozenset[str]:
-        if last not in self._numbers:
-            texts = [text for one in last for text in self._texts(one)]
-            self._numbers[last] = frozenset(numbers(" ".join(texts)))
-        return self._numbers[last]
-
-    def _texts(self, at: str | None) -> list[str]:
-        out = []
-        while at is not None:
-            at, content = self._lines[at]
-            out.append(content)
-        return out
+def _lists(column: pa.ChunkedArray) -> list[Sequence[str]]:
+    """Lists of texts; most are empty."""
+    lists = whole(column)
+    offsets, flat = lists.offsets.to_numpy(), lists.values.to_pylist()
+    out: list[Sequence[str]] = [()] * len(lists)
+    for i in np.flatnonzero(np.diff(offsets)).tolist():
+        out[i] = flat[offsets[i] : offsets[i + 1]]
+    return out

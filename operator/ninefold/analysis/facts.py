@@ -29,8 +29,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ninefold.analysis import queries
-from ninefold.analysis.engine import Engine, Row
-from ninefold.analysis.population import table
+from ninefold.analysis.engine import Row
+from ninefold.analysis.population import Loaded, table
 from ninefold.analysis.stats.wilson import wilson
 from ninefold.analysis.words import RECORD, WORD, words
 from ninefold.api.artifacts import Fact
@@ -57,7 +57,7 @@ MAX_CHARACTERS = 10_000
 """Of one intent's facts as text, about 2,500 tokens: a prompt must have room for more. The best supported stay."""
 
 _PERSONAL = re.compile(r"['\"@]")
-_SOURCES = pa.schema([("action", pa.string()), ("path", pa.string())])
+_SOURCES = pa.schema([("action", pa.uint32()), ("path", pa.uint32())])
 
 
 @dataclass(frozen=True)
@@ -72,44 +72,55 @@ class Knowledge:
     language: frozenset[str]
 
 
-def mine(engine: Engine, intent_key: str | None) -> Knowledge:
+def mine(loaded: Loaded, intent_key: str | None) -> Knowledge:
     """Facts, informing actions and the tool's language from the loaded population."""
-    engine.derive("results", queries.RESULTS)
-    sources, informing = _sources(engine)
-    engine.load("sources", table(_SOURCES, sources))
-    sightings = engine.query(queries.SIGHTINGS) if sources else []
+    loaded.engine.derive("results", queries.RESULTS)
+    sources, informing = _sources(loaded)
+    numbers = ((loaded.number("action", action), loaded.number("path", path)) for action, path in sources)
+    loaded.engine.load("sources", table(_SOURCES, numbers))
+    sightings = _by_intent(loaded.query(queries.SIGHTINGS) if sources else [])
     general = _same_everywhere(sightings)
-    by_word = engine.query(queries.WORDS)
-    intents = {str(r["intent"]): r for r in engine.query(queries.INTENTS)}
-    names = {str(r["word"]) for r in sightings}
+    by_word = loaded.query(queries.WORDS)
+    intents = {str(r["intent"]): r for r in loaded.query(queries.INTENTS)}
+    names = {str(r["word"]) for own in sightings.values() for r in own}
     language = _language(by_word, names, intents)
     dropped = _never_solved(by_word, intents)
-    shared = _shared(engine)
-    asked = {(r["intent"], r["source"]): r["users"] for r in engine.query(queries.ASKED)} if sources else {}
+    shared = _shared(loaded)
+    asked: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for row in loaded.query(queries.ASKED) if sources else []:
+        asked[row["intent"]][row["source"]] = row["users"]
     told: defaultdict[str, set[str]] = defaultdict(set)
-    for row in engine.query(queries.COMMONLY_TOLD):
+    for row in loaded.query(queries.COMMONLY_TOLD):
         told[row["intent"]].add(row["word"])
+    spread, used = Counter(row["word"] for row in by_word), _by_intent(by_word)
+    few = max(1.0, FEW_INTENTS * len(intents))
     facts: list[Fact] = []
     for intent in sorted(intents):
         if intent_key and not intent:
             continue
-        own = [r for r in sightings if r["intent"] == intent and (intent, r["word"]) not in dropped]
+        own = [r for r in sightings[intent] if (intent, r["word"]) not in dropped]
         own = [r for r in own if (r["action"], r["path"]) in shared and r["source"].lower() not in general]
-        users = {source: n for (i, source), n in asked.items() if i == intent}
-        kept = _told_by_known(own, users, language, told[intent])
+        kept = _told_by_known(own, asked[intent], language, told[intent])
         when = {intent_key: intent} if intent_key else {}
         found = list(_by_source(kept, when, language))
         if intent_key:
             known = names | language | {w for f in found for w in words(f.source)}
-            found += _unsourced(by_word, intent, when, known, max(1.0, FEW_INTENTS * len(intents)))
+            found += _unsourced([r for r in used[intent] if spread[r["word"]] <= few], when, known)
         facts += _within(found)
     return Knowledge(facts, frozenset(informing), frozenset(language))
 
 
-def _sources(engine: Engine) -> tuple[list[tuple[str, str]], set[str]]:
+def _by_intent(rows: list[Row]) -> defaultdict[str, list[Row]]:
+    out: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        out[row["intent"]].append(row)
+    return out
+
+
+def _sources(loaded: Loaded) -> tuple[list[tuple[str, str]], set[str]]:
     """Paths that are sources, and the actions most of whose results inform."""
-    reuse = engine.query(queries.REUSE)
-    endings = {str(r["action"]): r for r in engine.query(queries.ENDINGS)}
+    reuse = loaded.query(queries.REUSE)
+    endings = {str(r["action"]): r for r in loaded.query(queries.ENDINGS)}
     if not endings:
         return [], set()
     final = max(endings, key=lambda a: (endings[a]["last"], a))
@@ -129,11 +140,12 @@ def _sources(engine: Engine) -> tuple[list[tuple[str, str]], set[str]]:
     return sources, informing
 
 
-def _same_everywhere(sightings: list[Row]) -> set[str]:
+def _same_everywhere(sightings: dict[str, list[Row]]) -> set[str]:
     """Questions to a source that several intents asked and that all of them got the same answer to."""
     answers: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in sightings:
-        answers[row["source"].lower()][row["intent"]].add(row["word"])
+    for intent, own in sightings.items():
+        for row in own:
+            answers[row["source"].lower()][intent].add(row["word"])
     same = set()
     for source, by_intent in answers.items():
         common, every = set.intersection(*by_intent.values()), set.union(*by_intent.values())
@@ -142,8 +154,8 @@ def _same_everywhere(sightings: list[Row]) -> set[str]:
     return same
 
 
-def _shared(engine: Engine) -> set[tuple[str, str]]:
-    rows = engine.query(queries.SEEN_AGAIN)
+def _shared(loaded: Loaded) -> set[tuple[str, str]]:
+    rows = loaded.query(queries.SEEN_AGAIN)
     return {(r["action"], r["path"]) for r in rows if r["again"] / r["pairs"] >= SHARED}
 
 
@@ -220,17 +232,12 @@ def _leads(groups: list[list[Row]]) -> set[str]:
     return {g[0]["source"].split(" ", 1)[0].lower() for g in groups}
 
 
-def _unsourced(by_word: list[Row], intent: str, when: dict[str, str], told: set[str], few: float) -> list[Fact]:
-    """Names that nothing `told` of but that successful traces used, as one fact; none that `few` intents exceed."""
-    spread = Counter(row["word"] for row in by_word)
+def _unsourced(rows: list[Row], when: dict[str, str], told: set[str]) -> list[Fact]:
+    """Names that few intents use: those that nothing `told` of but that successful traces used, as one fact."""
     own = [
         row
-        for row in by_word
-        if row["intent"] == intent
-        and min(row["solved"], row["users"]) >= OWN_TASKS
-        and not RECORD.search(row["word"])
-        and row["word"] not in told
-        and spread[row["word"]] <= few
+        for row in rows
+        if min(row["solved"], row["users"]) >= OWN_TASKS and not RECORD.search(row["word"]) and row["word"] not in told
     ]
     if not own:
         return []

@@ -1,7 +1,7 @@
 """What one slice of the traces leaves behind, so that it is read once: a part.
 
-A part holds, of every judged trace, one row and one short sequence of codes; text only of those that may be read
-word by word (`sample`) or run again (`cases`), chosen by hashes; and counts. All of it is such that parts of a union
+A part holds, of every judged trace, one row and one short sequence of codes; of some, chosen by hashes, what their
+calls say (`sample`) or how they began, to be run again (`cases`); and counts. All of it is such that parts of a union
 give what one part of it gives: sums, sets, sequences in the part's own dictionary, the smallest of smallest ones. So
 slices come in any order, are lost and read again, and any number of them is one analysis (`together`).
 """
@@ -18,6 +18,7 @@ from ninefold.analysis import cases, packing, sample
 from ninefold.analysis.decisions.coding import LEADS, SEQUENCE, Coded, code
 from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.judged import BUCKETS, ROWS, judged, whole
+from ninefold.analysis.reading import CALLS
 from ninefold.analysis.sample import Sample
 from ninefold.api.artifacts import RunInputs, canonical, sha256
 from ninefold.traces import StepTable
@@ -25,7 +26,7 @@ from ninefold.traces.table import Seen
 
 MAX_PART = 64 * 2**20
 """Bytes of one part: what the store takes."""
-_MAGIC = b"ninefold part 3\n"
+_MAGIC = b"ninefold part 4\n"
 _SEEN = ("agents", "environments", "scores", "metadata_keys")
 _AGAIN = "read the slice of traces again"
 
@@ -89,6 +90,7 @@ class Part:
             "keys": counts.keys,
             "seen": [counts.seen.traces, *(getattr(counts.seen, name) for name in _SEEN)],
             "free": self.coded.free,
+            "sample_end": self.sample.end,
         }
         tables = {
             "rows": self.rows,
@@ -129,8 +131,9 @@ class Part:
             [(tool, name) for tool, name in head["free"]],
         )
         kept = Sample(
-            tables["traces"].cast(sample.TRACES), tables["calls"].cast(sample.CALLS), tables["told"].cast(sample.TOLD)
-        )
+            tables["traces"].cast(sample.TRACES), tables["calls"].cast(CALLS), tables["told"].cast(sample.TOLD),
+            int(head["sample_end"]),
+        )  # fmt: skip
         return cls(head["settings"], tables["rows"].cast(ROWS), coded, kept, tables["openings"].cast(cases.OPENINGS),
                    counts)  # fmt: skip
 

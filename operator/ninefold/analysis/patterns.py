@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ninefold.analysis.drift import Moment, with_drift
 from ninefold.analysis.facts import Knowledge
-from ninefold.analysis.population import readable
 from ninefold.analysis.questions import Answer, Choice
 from ninefold.analysis.stats.wilson import nines
 from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
@@ -121,7 +120,7 @@ def _example(choices: Sequence[Choice], action: str) -> str | None:
     surface: dict[str, str] = {}
     for choice in choices:
         if choice.call.action == action:
-            text = readable(choice.call.tool, choice.call.args)
+            text = choice.call.source
             tasks[text.lower()].add(choice.episode.task)
             surface.setdefault(text.lower(), text)
     best = max(tasks, key=lambda t: (len(tasks[t]), t))

@@ -22,6 +22,7 @@ RECORD = re.compile(r"\d{3}|\b(?=[A-Z0-9]*\d[A-Z0-9]*\b)(?=[A-Z0-9]*[A-Z])[A-Z0-
 """Three digits in a row, or a code of capitals and digits: what keys of records look like."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.S)
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
+_BLANKS = re.compile(r"\s+")
 _CUTS = ("), ", "], ", "}, ", "),", "],", "},")
 
 
@@ -58,6 +59,19 @@ def _texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner, f"{name}[]")
+
+
+def readable(tool: str, args: str) -> str:
+    """A call as a person reads it: the text alone when there is one text, on one line, without a closing mark; and the
+    tool's name when it was called with nothing."""
+    if args.strip() in ("", "{}", "[]", "null"):
+        return tool
+    found = texts(args)
+    try:
+        alone = len(found) == 1 and len(loads(args)) == 1
+    except (ValueError, TypeError):
+        alone = len(found) == 1
+    return _BLANKS.sub(" ", found[0][1] if alone else args).strip().rstrip(";.").rstrip()
 
 
 def identifiers(args: str) -> set[str]:

@@ -1,26 +1,59 @@
 """A cue turns the comparison of two tools round; what all traces show, or what few tasks share, does not."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import pyarrow as pa
 import pytest
 from builders import a_pattern
 
 from ninefold.analysis.cues import with_cues
-from ninefold.analysis.episodes import Call, Episode
+from ninefold.analysis.population import Population
+from ninefold.analysis.reading import Told, read
+from ninefold.analysis.sample import TOLD, TRACES, Sample
 from ninefold.api.artifacts import Cue, Pattern
 
 CONFUSION = a_pattern(kind="ToolSelectionBias", point="after reserve(…)", taken="pay_cash()", better="pay_card(n=<n>)")
 
 
-def a_visit(n: int, tool: str, solved: bool, shown: dict[str, object], asks: str = "a room") -> Episode:
-    seen = json.dumps({"state": "held", "guest": f"guest{n}x", **shown})
-    calls = (Call(1, "reserve", "reserve()", "{}", seen, None), Call(2, tool, f"{tool}()", "{}", "{}", None))
-    task = f"task-{n}"
-    told = frozenset(asks.split())
-    return Episode(f"t{n}", f"s{n}", task, task, True, "rome" if n % 2 else "oslo", task, solved, calls, told)
+@dataclass(frozen=True)
+class Visit:
+    """A trace of two calls: what the first one shows, and which tool the second one is."""
+
+    n: int
+    tool: str
+    solved: bool
+    shown: str
+    asks: str
 
 
-def visits(key: str = "rate", value: object = "prepaid", asks: str = "a room") -> list[Episode]:
+def a_visit(n: int, tool: str, solved: bool, shown: dict[str, object], asks: str = "a room") -> Visit:
+    return Visit(n, tool, solved, json.dumps({"state": "held", "guest": f"guest{n}x", **shown}), asks)
+
+
+def a_population(visits: Sequence[Visit]) -> Population:
+    traces = [
+        {"key": v.n, "trace_id": f"t{v.n}", "session_id": f"s{v.n}", "task_key": f"task-{v.n}", "solved": v.solved,
+         "intent": "rome" if v.n % 2 else "oslo", "told": v.asks, "calls": 2}
+        for v in visits
+    ]  # fmt: skip
+    calls = [
+        {"tool": tool, "args": "{}", "result": result, "error": None}
+        for v in visits
+        for tool, result in (("reserve", v.shown), (v.tool, "{}"))
+    ]
+    told = [{"hash": asks, "words": asks.split()} for asks in sorted({v.asks for v in visits})]
+    return Population.of_sample(
+        Sample(
+            pa.Table.from_pylist(traces, TRACES),
+            read(pa.Table.from_pylist(calls), [i // 2 for i in range(len(calls))], [Told()] * len(visits)),
+            pa.Table.from_pylist(told, TOLD),
+        )
+    )
+
+
+def visits(key: str = "rate", value: object = "prepaid", asks: str = "a room") -> list[Visit]:
     """Half of the visits show the value; there cards win, and cash wins elsewhere."""
     out = []
     for n in range(400):
@@ -31,8 +64,8 @@ def visits(key: str = "rate", value: object = "prepaid", asks: str = "a room") -
     return out
 
 
-def cue(population: list[Episode], pattern: Pattern = CONFUSION, support: int = 20) -> Cue | None:
-    (found,) = with_cues([pattern], population, support)
+def cue(population: list[Visit], pattern: Pattern = CONFUSION, support: int = 20) -> Cue | None:
+    (found,) = with_cues([pattern], a_population(population), support)
     return found.decision.cue
 
 

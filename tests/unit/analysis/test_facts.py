@@ -6,10 +6,9 @@ import random
 from trace_builders import a_record, a_table, rooms_of, visits
 
 from ninefold.analysis.embedded import Embedded
-from ninefold.analysis.episodes import episodes
 from ninefold.analysis.facts import Knowledge, mine
 from ninefold.analysis.judged import judged
-from ninefold.analysis.population import load
+from ninefold.analysis.population import Population, load
 from ninefold.analysis.sample import sample
 from ninefold.traces.model import TraceRecord
 
@@ -17,8 +16,7 @@ from ninefold.traces.model import TraceRecord
 def knowledge(records: list[TraceRecord], intent_key: str | None = "app.museum") -> Knowledge:
     table = a_table(records)
     with Embedded() as engine:
-        load(engine, episodes(sample(table, judged(table, intent_key))))
-        return mine(engine, intent_key)
+        return mine(load(engine, Population.of_sample(sample(table, judged(table, intent_key)))), intent_key)
 
 
 def test_what_a_look_up_shows_becomes_a_fact_of_its_intent() -> None:

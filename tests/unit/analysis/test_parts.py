@@ -140,7 +140,7 @@ def test_a_part_above_the_limit_asks_for_more_slices(monkeypatch: pytest.MonkeyP
         Part.of(a_table(visits(20)), INPUTS).to_bytes()
 
 
-@pytest.mark.parametrize("data", [b"", b"PK", b"ninefold part 1\nold", b"ninefold part 2\n" + b"x" * 40])
+@pytest.mark.parametrize("data", [b"", b"PK", b"ninefold part 1\nold", b"ninefold part 3\n" + b"x" * 40])
 def test_foreign_and_old_bytes_are_refused_with_a_sentence(data: bytes) -> None:
     with pytest.raises(ValueError, match="read the slice of traces again"):
         Part.from_bytes(data)

@@ -2,12 +2,14 @@
 
 import random
 
+import pyarrow as pa
 import pytest
 from trace_builders import a_record, a_table, run_inputs
 
 from ninefold.analysis import analyze
 from ninefold.analysis.detectors.hallucination import FIRST_VALUE, unsupported_values
-from ninefold.analysis.episodes import Call, Episode
+from ninefold.analysis.episodes import Call
+from ninefold.analysis.reading import Near, Told, read
 from ninefold.analysis.words import numbers, quotations
 from ninefold.api.artifacts import Pattern
 from ninefold.traces.model import TraceRecord
@@ -15,11 +17,12 @@ from ninefold.traces.model import TraceRecord
 
 def values(args: str, *results: str, told: str = "", given: str = "") -> set[str]:
     """What kinds of values of a call nothing supports; results of earlier calls went well."""
-    before = [Call(i, "desk", "desk()", "", r, None) for i, r in enumerate(results, 1)]
-    call = Call(len(before) + 1, "desk", "desk()", args, "", None)
-    words = frozenset(told.lower().split())
-    episode = Episode("t", "s", "u", "k", True, "", "c", True, (*before, call), words, frozenset(given.split()))
-    return unsupported_values(call, before, episode, frozenset({"where", "like"}))
+    said = [*(("", result) for result in results), (args, "")]
+    rows = [{"tool": "desk", "args": text, "result": result, "error": None} for text, result in said]
+    heard = Told(frozenset(told.lower().split()), frozenset(given.split()))
+    call = read(pa.Table.from_pylist(rows), [0] * len(said), [heard]).to_pylist()[-1]
+    named = Call(len(said), "desk", "desk()", "", None, figure=call["figure"], quoted=call["quoted"])
+    return set(unsupported_values(named, Near({"where", "like"})))
 
 
 def test_numbers_that_say_something() -> None:
