@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Case, Outcome, ReplayReport, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate, proved_already
-from ninefold.replay.tournament import looks, plan_of
+from ninefold.replay.proof import looks, plan_of
 
 CANDIDATE = "nothing"
 ARMS = (BASELINE, CANDIDATE, NULL_CONTROL, WRONG_KEY_CONTROL)

@@ -136,7 +136,7 @@ async def _turn(place: Environment, desk: Ledger, out: Outcome, seed: int, cycle
             out.path.append((desk.calls, content))
 
     watched = Watched(runner.buyer, by_metadata=True, seed=0, concurrency=1, progress=lambda _: None, mark=mark)
-    race = await Tournament(watched, out.content, key).select(
+    race = await Tournament(watched, out.content, key, found.report.patterns).select(
         proposals.candidates, _cases(found.selection.cases, SELECTION_CASES)
     )
     out.told.append(f"cycle {cycle + 1}: {desk.calls} calls: {race.why}")

@@ -13,6 +13,7 @@ from ninefold.api.artifacts import (
     Candidate,
     Case,
     CaseSet,
+    Pattern,
     ProposalSet,
     ReplayReport,
     ReplayRow,
@@ -82,7 +83,9 @@ async def run(ctx: JobContext) -> ReplayReport:
                 report = await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals), grading=grading)
             else:
                 affordable = int(ctx.run.policy.budget.replay_calls * share / a_case)
-                report = await _select(ctx, runner, purse, cases, proposals.candidates, affordable=affordable)
+                report = await _select(
+                    ctx, runner, purse, cases, proposals.candidates, patterns=analysis.patterns, affordable=affordable
+                )
                 report = report.model_copy(update={"sealed_cases": _sealed_cases(ctx, analysis)})
             return await grading.concluded(report)
         except ReplayFailure as failure:
@@ -117,13 +120,14 @@ async def _select(
     cases: list[Case],
     candidates: Sequence[Candidate],
     *,
+    patterns: Sequence[Pattern],
     affordable: int,
 ) -> ReplayReport:
     admitted, refused = _admitted(ctx, candidates)
     # Fewer cases under all arms rather than all cases until the money is gone.
     cases = cases[: affordable // (STANDING_ARMS + len(admitted))]
     key = ctx.run.policy.analysis.intent_key if runner.by_metadata else None
-    found = await Tournament(runner, ctx.run.baseline, key).select(admitted, cases)
+    found = await Tournament(runner, ctx.run.baseline, key, patterns).select(admitted, cases)
     why = "; ".join([found.why, *refused])
     winner = found.candidate
     if winner is not None and not _admitted(ctx, [winner])[0]:

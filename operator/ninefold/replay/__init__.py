@@ -11,11 +11,12 @@ from ninefold.replay.endpoint import Endpoint
 from ninefold.replay.limiter import Limiter
 from ninefold.replay.mode import Answer, PassingError, RejectedError, Replayer, Request, Usage, Walker
 from ninefold.replay.probes import answers_are_told, probed
+from ninefold.replay.proof import plan_of, prove
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
 from ninefold.replay.sandbox import Sandbox
 from ninefold.replay.till import Cache, Till
-from ninefold.replay.tournament import Selection, Tournament, plan_of, prove
+from ninefold.replay.tournament import Selection, Tournament
 from ninefold.replay.trajectory import Trajectory
 from ninefold.replay.watch import ReplayFailure
 

@@ -50,6 +50,27 @@ def ablations(edits: Sequence[Edit]) -> list[Ablated]:
     return [Ablated(f"{ABLATION}{n}", one, [e for e in edits if line(e) != one]) for n, one in enumerate(found)]
 
 
+def causes(edits: Sequence[Edit], asks: Mapping[str, str]) -> list[list[Line]]:
+    """Lines that ask for the same, together; `asks`: by pattern, the action that its edits ask for.
+
+    Where one line does harm, those that ask for the same action do it, too, and to leave out one of them would show
+    nothing. Facts ask for nothing and stand alone, as do lines of unknown patterns.
+    """
+    found: dict[object, list[Line]] = {}
+    for edit in edits:
+        asked = asks.get(edit.receipt.pattern or "") if edit.receipt and edit.kind != "InjectContext" else None
+        found.setdefault(asked or line(edit), []).append(line(edit))
+    return [list(dict.fromkeys(own)) for own in found.values()]
+
+
+def without(candidate: Candidate, left_out: Sequence[Line], number: int) -> Candidate | None:
+    """The candidate without some lines, named as the race names what it makes; None when nothing else is left."""
+    kept = [edit for edit in candidate.edits if line(edit) not in left_out]
+    told = f"{candidate.summary}, {len(left_out)} lines less"
+    update = {"id": f"{candidate.id}:{ABLATION}{number}", "edits": kept, "summary": told}
+    return candidate.model_copy(update=update) if kept else None
+
+
 def effect(rows: Sequence[ReplayRow], arm: str, without: str) -> Effect | None:
     """Effect over the clusters in which an arm with the line differs in its prompt from one without it.
 

@@ -12,6 +12,7 @@ that nobody has seen gets none of them.
 **Merged.** Arms that answer different patterns may add up; two that still stand are merged into one candidate.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -57,18 +58,49 @@ def shrink(strata: Mapping[str, Sequence[float]]) -> dict[str, Shrunk]:
 
 def choices(rows: Sequence[ReplayRow], winner: str, others: Sequence[str]) -> dict[str, str]:
     """Stratum -> the arm that is to be taken there instead of the winner (`baseline`: no edit)."""
-    by_stratum: dict[str, list[ReplayRow]] = {}
-    for row in map(strict, rows):
-        if row.intent is not None:
-            by_stratum.setdefault(row.intent, []).append(row)
     best: dict[str, tuple[float, str]] = {}
     for arm in (BASELINE, *others):
-        leads = {name: cluster_means(own, arm, winner, success) for name, own in by_stratum.items()}
-        large = {name: values for name, values in leads.items() if len(values) >= LEAST_CLUSTERS}
+        large = {name: own for name, own in _leads(rows, arm, winner).items() if len(own) >= LEAST_CLUSTERS}
         for name, lead in shrink(large).items():
             if lead.error and lead.mean > LEAD * lead.error and lead.mean > best.get(name, (0.0, ""))[0]:
                 best[name] = (lead.mean, arm)
     return {name: arm for name, (_, arm) in best.items()}
+
+
+def unsettled(rows: Sequence[ReplayRow], winner: str, rest: Sequence[str | None]) -> set[str]:
+    """Strata in which it is open whether the winner or no edit is better, and cases are left (`rest`: their strata).
+
+    Settled is what leads by `LEAD` posterior standard errors. A stratum too small to say is open when its cases to
+    come make it large enough.
+    """
+    left = Counter(name for name in rest if name is not None)
+    ahead = _leads(rows, winner, BASELINE)
+    found = {
+        name for name, n in left.items() if len(ahead.get(name, ())) < LEAST_CLUSTERS <= len(ahead.get(name, ())) + n
+    }
+    large = shrink({name: values for name, values in ahead.items() if len(values) >= LEAST_CLUSTERS})
+    return found | {name for name, lead in large.items() if name in left and abs(lead.mean) <= LEAD * lead.error}
+
+
+def foremost(rows: Sequence[ReplayRow], arms: Sequence[str], other: str) -> str:
+    """The arm with the largest mean lead over another; the first among equals."""
+    strictly = [strict(row) for row in rows]
+    return max(arms, key=lambda arm: fmean(cluster_means(strictly, arm, other, success) or [0.0]))
+
+
+def leads(rows: Sequence[ReplayRow], arm: str) -> bool:
+    """Whether an arm is ahead of the baseline on these rows by more than one standard error."""
+    values = cluster_means([strict(row) for row in rows], arm, BASELINE, success)
+    return len(values) >= LEAST_CLUSTERS and fmean(values) > sqrt(variance(values) / len(values))
+
+
+def _leads(rows: Sequence[ReplayRow], arm: str, other: str) -> dict[str, tuple[float, ...]]:
+    """Cluster means of a paired difference, by stratum."""
+    by_stratum: dict[str, list[ReplayRow]] = {}
+    for row in map(strict, rows):
+        if row.intent is not None:
+            by_stratum.setdefault(row.intent, []).append(row)
+    return {name: cluster_means(own, arm, other, success) for name, own in by_stratum.items()}
 
 
 def split(

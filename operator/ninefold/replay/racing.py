@@ -12,19 +12,22 @@ prompts are refused shall not win by the cases that remain.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
 from ninefold.pairing import cluster_means, strict, success
 
 ELIMINATION_ERRORS = 2.0
 """Standard errors behind the leader, or behind the baseline, from which on a candidate is out."""
-CLEAR_ERRORS = 4.0
-"""Standard errors ahead of baseline and null edit from which on a last candidate need not run to the end."""
+LEAST_GAIN = 0.01
+"""Success that cases to come must be expected to add, else they are not bought."""
 LEAST_STANDING = 2
 """Candidates that halving leaves: with one alone, no stratum could choose between two."""
 ELIMINATION_CLUSTERS = 20
 """Fewer clusters say too little to end a race."""
+
+
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,41 @@ def better_half(rows: Sequence[ReplayRow], alive: Sequence[str]) -> list[str]:
     return [arm for arm in alive if arm in kept]
 
 
-def leads_clearly(rows: Sequence[ReplayRow], arm: str) -> bool:
-    """Whether a candidate is so far ahead of baseline and null edit that more cases would only confirm it."""
-    rows = [strict(row) for row in rows]
-    leads = [_lead(rows, arm, other, success) for other in (BASELINE, NULL_CONTROL)]
-    return all(lead.clusters >= ELIMINATION_CLUSTERS and lead.mean > CLEAR_ERRORS * lead.error for lead in leads)
+def worth_of_more(rows: Sequence[ReplayRow], ahead: str, behind: str, more: int) -> float:
+    """What `more` cases would add to the success rate by letting the one behind overtake, on average; 0..1.
+
+    The expected value of sample information (Raiffa & Schlaifer 1961) of one comparison, with a flat prior: after n
+    clusters with a lead d and variance v a cluster, `more` others move the lead by a normal with variance
+    s^2 = v/n - v/(n + more), and overtaking is worth what the lead falls below zero: s (phi(d/s) - d/s Phi(-d/s)).
+    Large for few clusters, 0 when nothing can change; 1 when fewer than `ELIMINATION_CLUSTERS` say how much it varies.
+    """
+    lead = _lead([strict(row) for row in rows], ahead, behind, success)
+    if lead.clusters < ELIMINATION_CLUSTERS:
+        return 1.0
+    moves = lead.error * sqrt(more / (lead.clusters + more))
+    if not moves:
+        return 0.0
+    z = lead.mean / moves
+    return moves * (_NORMAL.pdf(z) - z * _NORMAL.cdf(-z))
+
+
+def still_open(rows: Sequence[ReplayRow], alive: Sequence[str], more: int) -> list[str]:
+    """The candidates between which `more` cases could still decide, the leader among them; one when it is settled.
+
+    Another one stays where the cases to come are worth more than its share of `LEAST_GAIN`: what is given up by
+    stopping is at most that, over all of them together.
+    """
+    if not alive:
+        return []
+    strictly = [strict(row) for row in rows]
+    leader = max(alive, key=lambda arm: (_lead(strictly, arm, BASELINE, success).mean, arm))
+    least = LEAST_GAIN / max(1, len(alive) - 1)
+    return [arm for arm in alive if arm == leader or worth_of_more(rows, leader, arm, more) >= least]
+
+
+def settled(rows: Sequence[ReplayRow], arm: str, more: int) -> bool:
+    """Whether `more` cases would hardly take back that a candidate is better than baseline and null edit."""
+    return all(worth_of_more(rows, arm, other, more) < LEAST_GAIN for other in (BASELINE, NULL_CONTROL))
 
 
 def _lead(rows: Sequence[ReplayRow], arm: str, other: str, figure: Callable[[Outcome], int]) -> _Lead:

@@ -73,3 +73,8 @@ def _plain(value: Any) -> Any:
             return {key: _plain(item) for key, item in value.items() if item is not None}
         case _:
             return value
+
+
+def tool_of(signature: str) -> str:
+    """The tool of an action signature: `list_rooms` of `list_rooms(limit=<n>)`."""
+    return signature.partition("(")[0].strip()

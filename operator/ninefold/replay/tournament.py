@@ -1,30 +1,32 @@
-"""The two replays as a whole: the race on the selection cases, and the proof on the sealed ones.
+"""The race on the selection cases as a whole; what it asks of figures is in `racing`, `compose` and `ablation`.
 
-The race spends where it learns most. Round one runs the failures of the first half of the cases, for that is what
-candidates are meant to mend: what does not move there is dropped cheaply. Round two adds the successes of that half, so
-that harm shows and the sample is a small picture of the whole again; then the leader may be so clear that the rest is
-not bought. Round three is the rest, for the better half of the candidates. After each round candidates that are clearly
-behind drop out (two standard errors), and after the first, two that stand and answer different patterns are merged and
-run on the same cases.
+It spends where it learns most. First come the failures of the first half of the cases, for that is what candidates are
+meant to mend: what does not move there is dropped cheaply (two standard errors behind, asked after every `LOOK_EVERY`
+cases). Two that stand after them and answer different patterns are merged and run on the same cases. Then come that
+half's successes, so that harm shows and the sample is a small picture of the whole again; the better half of the
+candidates goes on. The other half of the cases is bought look by look, for as long as it is worth it: for the
+candidates that could still overtake, and until the leader is settled against baseline and null edit
+(`racing.worth_of_more`).
 
-Then come the choices that cost nothing or little: another arm, or none, in strata where the winner is clearly not the
-best (`compose`), and the winner with each line left out, on at most `ABLATION_CASES` cases (`ablation`). Lines that are
-shown to do harm leave. What comes out proves nothing and need not: it is frozen and judged on other cases.
+A race may be settled while a stratum is not. Where neither the winner nor no edit is clearly better, the rest of the
+stratum's own cases is run under these two (`compose.unsettled`). Then come the choices: another arm, or none, in strata
+where the winner is clearly not the best; where it would be none, the winner without the lines that ask for one thing
+if that does better than nothing, for often they do the harm. Last, each line is left out on at most `ABLATION_CASES`
+cases, and lines that are shown to do harm leave. What comes out proves nothing and need not: it is frozen and judged on
+other cases.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Candidate, Case, ReplayRow, VersionContent
+from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Candidate, Case, Pattern, ReplayRow, VersionContent
 from ninefold.api.edits import Effect
 from ninefold.client import metadata_text
-from ninefold.pairing import cluster_order
 from ninefold.replay import ablation, compose
-from ninefold.replay.controls import null_edit, wrong_key
-from ninefold.replay.racing import better_half, leads_clearly, race, survivors
+from ninefold.replay.controls import null_edit
+from ninefold.replay.racing import better_half, race, settled, still_open, survivors
+from ninefold.replay.recorded import tool_of
 from ninefold.replay.runner import Arm, Runner
 from ninefold.versions import edit_hash, extended, rendered
 
@@ -32,10 +34,8 @@ log = logging.getLogger(__name__)
 
 ABLATION_CASES = 60
 """Selection cases, at most, on which lines are left out."""
-
-
-LOOK_EVERY = 40
-"""Sealed cases between two looks at whether they are enough."""
+LOOK_EVERY = 20
+"""Cases between two looks at who is left."""
 
 
 @dataclass(frozen=True)
@@ -49,58 +49,77 @@ class Selection:
     removals: list[str] = field(default_factory=list)
 
 
-def rounds(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases, which stand in a balanced order, in three rounds: see above. Empty rounds are left out."""
+def halves(cases: Sequence[Case]) -> tuple[list[Case], list[Case], list[Case]]:
+    """The cases, which stand in a balanced order: failures of the first half, its successes, and the other half."""
     half, rest = list(cases[: (len(cases) + 1) // 2]), list(cases[(len(cases) + 1) // 2 :])
-    failed = [case for case in half if not case.succeeded]
-    solved = [case for case in half if case.succeeded]
-    return [one for one in (failed, solved, rest) if one]
+    return [case for case in half if not case.succeeded], [case for case in half if case.succeeded], rest
+
+
+def _looks(cases: Sequence[Case]) -> list[Sequence[Case]]:
+    return [cases[i : i + LOOK_EVERY] for i in range(0, len(cases), LOOK_EVERY)]
 
 
 class Tournament:
-    """One race. `key`: the metadata key of the strata, None when delivery cannot carry conditions."""
+    """One race. `key`: the metadata key of the strata, None when delivery cannot carry conditions. `patterns`: what the
+    candidates answer."""
 
-    def __init__(self, runner: Runner, stable: VersionContent, key: str | None) -> None:
+    def __init__(
+        self, runner: Runner, stable: VersionContent, key: str | None, patterns: Sequence[Pattern] = ()
+    ) -> None:
         self._runner, self._stable, self._key = runner, stable, key
+        self._asks = {one.id: tool_of(one.decision.better) for one in patterns if one.decision.better}
         self._rows: list[ReplayRow] = []
         self._ran: list[Case] = []
 
     async def select(self, candidates: Sequence[Candidate], cases: Sequence[Case]) -> Selection:
         """Race the candidates on the cases, which are as many as may be paid for."""
         known = {one.id: one for one in candidates}
-        alive = list(known)
-        stages = rounds(cases) if known else []
-        for number, batch in enumerate(stages):
-            await self._run(batch, [known[one] for one in alive])
-            alive = survivors(self._rows, alive)
-            if number == 1:
-                alive = better_half(self._rows, alive)
-            log.info("raced", extra={"cases": len(self._rows), "of": len(cases), "alive": alive})
-            if self._runner.budget_spent or not alive:
-                break
-            if number == 0 and (both := compose.merged([known[one] for one in alive], list(known.values()))):
-                known[both.id] = both
-                alive.append(both.id)
-                await self._catch_up([known[one] for one in alive])
-            elif number == 1 and len(alive) == 1 and leads_clearly(self._rows, alive[0]):
-                break
+        alive = await self._raced(known, cases)
         # When all are out, the race over all of them says how far they were behind.
         sizes = {one: self._added(known[one]) for one in alive or known}
         result = race(self._rows, sizes, shrinking=[one for one in sizes if not known[one].edits])
         arms = [BASELINE, NULL_CONTROL, *known]
         if result.winner is None:
             return Selection(self._rows, arms, result.why)
-        winner, why = self._split(known[result.winner], known, result.why)
+        winner, why = await self._split(known[result.winner], known, cases, result.why)
         winner, removals, told = await self._ablate(winner)
         return Selection(self._rows, arms, "; ".join([why, *told]), winner, removals)
+
+    async def _raced(self, known: dict[str, Candidate], cases: Sequence[Case]) -> list[str]:
+        """The candidates that are left; `known` gains what was merged."""
+        alive = list(known)
+        failed, solved, rest = halves(cases)
+        for look in _looks(failed):
+            alive = survivors(await self._run(look, [known[one] for one in alive]), alive)
+        both = compose.merged([known[one] for one in alive], list(known.values())) if failed else None
+        if both is not None and not self._runner.budget_spent:
+            known[both.id] = both
+            alive.append(both.id)
+            await self._catch_up([known[one] for one in alive])
+        if alive and solved:
+            alive = survivors(await self._run(solved, [known[one] for one in alive]), alive)
+            alive = better_half(self._rows, alive)
+        for look in _looks(rest):
+            more = len(cases) - len(self._ran)
+            alive = still_open(self._rows, alive, more)
+            if not alive or (len(alive) == 1 and settled(self._rows, alive[0], more)):
+                break
+            alive = survivors(await self._run(look, [known[one] for one in alive]), alive)
+        return alive
 
     def _added(self, candidate: Candidate) -> int:
         """Characters that a candidate adds to the prompts; below zero when it takes more away."""
         gone = sum(len(edit.text) for edit in self._stable.edits if edit_hash(edit) in candidate.removes)
         return sum(len(edit.text) for edit in candidate.edits) - gone
 
-    async def _run(self, batch: Sequence[Case], candidates: Sequence[Candidate]) -> None:
-        rows = await self._runner.run(batch, self._arms(candidates))
+    async def _run(self, batch: Sequence[Case], candidates: Sequence[Candidate]) -> list[ReplayRow]:
+        """All rows so far, with those of this batch; none are added for lack of candidates or of budget."""
+        if candidates and not self._runner.budget_spent:
+            self._keep(batch, await self._runner.run(batch, self._arms(candidates)))
+            log.info("raced", extra={"cases": len(self._rows), "alive": [one.id for one in candidates]})
+        return self._rows
+
+    def _keep(self, batch: Sequence[Case], rows: Sequence[ReplayRow]) -> None:
         self._rows += rows
         ran = {row.case_id for row in rows}
         self._ran += [case for case in batch if case.case_id in ran]
@@ -114,14 +133,24 @@ class Tournament:
 
     def _arms(self, candidates: Sequence[Candidate]) -> list[Arm]:
         standing = [Arm(BASELINE, self._stable), Arm(NULL_CONTROL, extended(self._stable, [null_edit(self._stable)]))]
-        return [*standing, *(Arm(one.id, extended(self._stable, one.edits, one.removes)) for one in candidates)]
+        return [*standing, *map(self._arm, candidates)]
+
+    def _arm(self, candidate: Candidate) -> Arm:
+        return Arm(candidate.id, extended(self._stable, candidate.edits, candidate.removes))
 
     # ------------------------------------------------------------ strata
 
-    def _split(self, winner: Candidate, known: Mapping[str, Candidate], why: str) -> tuple[Candidate, str]:
+    async def _split(
+        self, winner: Candidate, known: Mapping[str, Candidate], cases: Sequence[Case], why: str
+    ) -> tuple[Candidate, str]:
         if self._key is None:
             return winner, why
+        await self._settle(winner, cases)
         chosen = compose.choices(self._rows, winner.id, [one for one in known if one != winner.id])
+        arms = dict(known)
+        for name in [name for name, arm in chosen.items() if arm == BASELINE]:
+            if (mended := await self._mended(winner, name, cases)) is not None:
+                arms[mended.id], chosen[name] = mended, mended.id
         if not chosen:
             return winner, why
         # An intent is a metadata value as text; the condition must be the text by which the renderer compares it.
@@ -131,7 +160,7 @@ class Tournament:
             if case.intent is not None and self._key in case.metadata
         }
         found = compose.split(
-            winner, known, {name: arm for name, arm in chosen.items() if name in strata}, self._key, strata
+            winner, arms, {name: arm for name, arm in chosen.items() if name in strata}, self._key, strata
         )
         if found is None:
             return (
@@ -146,6 +175,40 @@ class Tournament:
             for row in self._rows
         ]
         return found, f"{why}; in {len(chosen)} of {len(strata)} strata another choice is clearly better and taken"
+
+    async def _settle(self, winner: Candidate, cases: Sequence[Case]) -> None:
+        """Run the rest of the cases of strata in which it is open whether the winner does good."""
+        known = {case.case_id for case in self._ran}
+        rest = [case for case in cases if case.case_id not in known]
+        wanted = compose.unsettled(self._rows, winner.id, [case.intent for case in rest])
+        batch = [case for case in rest if case.intent in wanted]
+        if batch and not self._runner.budget_spent:
+            self._keep(batch, await self._runner.run(batch, self._arms([winner])))
+
+    async def _mended(self, winner: Candidate, stratum: str, cases: Sequence[Case]) -> Candidate | None:
+        """The winner without what harms this stratum; None where that does no better than no edit.
+
+        What harms is found on the stratum's cases so far, and what is left is held against no edit on all of them.
+        """
+        causes = ablation.causes(winner.edits, self._asks)
+        whole = {one.id: one for n, own in enumerate(causes) if (one := ablation.without(winner, own, n))}
+        own = [case for case in cases if case.intent == stratum]
+        known = {case.case_id for case in self._ran}
+        if not whole or self._runner.budget_spent:
+            return None
+        ran = [case for case in own if case.case_id in known]
+        found = await self._beside(ran, [winner, *whole.values()])
+        best = whole[compose.foremost(found, list(whole), winner.id)]
+        rest = [case for case in own if case.case_id not in known]
+        self._keep(rest, await self._beside(rest, [winner, best]))
+        again = {row.case_id: row.outcomes for row in found}
+        self._rows = [
+            row.model_copy(update={"outcomes": row.outcomes | again.get(row.case_id, {})}) for row in self._rows
+        ]
+        return best if compose.leads([row for row in self._rows if row.intent == stratum], best.id) else None
+
+    async def _beside(self, cases: Sequence[Case], candidates: Sequence[Candidate]) -> list[ReplayRow]:
+        return await self._runner.run(cases, [Arm(BASELINE, self._stable), *map(self._arm, candidates)])
 
     # ------------------------------------------------------------ leaving lines out
 
@@ -177,55 +240,3 @@ class Tournament:
     def _differ(self, case: Case, one: VersionContent, other: VersionContent) -> bool:
         metadata = case.metadata if self._runner.by_metadata else None
         return rendered(one, metadata) != rendered(other, metadata)
-
-
-async def prove(
-    runner: Runner,
-    stable: VersionContent,
-    candidate: Candidate,
-    cases: Sequence[Case],
-    enough: Callable[[list[str], list[ReplayRow]], bool] = lambda arms, rows: False,
-) -> tuple[list[str], list[ReplayRow]]:
-    """Arms and rows of the frozen candidate on the sealed cases, beside baseline and negative controls.
-
-    Cases are run cluster by cluster in the order of the clusters' hashes, which is the order in which the gate reads
-    them: so one may stop as soon as `enough` says that the rows prove what they should, and what has been run is a
-    beginning of what would have been. It is asked after every `LOOK_EVERY` cases.
-    """
-    arms = [
-        Arm(BASELINE, stable),
-        Arm(candidate.id, extended(stable, candidate.edits, candidate.removes)),
-        Arm(NULL_CONTROL, extended(stable, [null_edit(stable)])),
-    ]
-    if misplaced := wrong_key(candidate.edits):
-        arms.append(Arm(WRONG_KEY_CONTROL, extended(stable, misplaced)))
-    names = [arm.id for arm in arms]
-    rows: list[ReplayRow] = []
-    for batch in looks(cases):
-        rows += await runner.run(batch, arms)
-        if runner.budget_spent or enough(names, rows):
-            break
-    return names, rows
-
-
-def plan_of(cases: Sequence[Case]) -> dict[str, Any]:
-    """`planned_clusters` and `planned_by_intent` of a report over these cases."""
-    by_intent: dict[str, set[str]] = {}
-    for case in cases:
-        if case.intent is not None:
-            by_intent.setdefault(case.intent, set()).add(case.cluster)
-    return {
-        "planned_clusters": len({case.cluster for case in cases}) or None,
-        "planned_by_intent": {name: len(own) for name, own in by_intent.items()},
-    }
-
-
-def looks(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in batches of whole clusters, in the order of the clusters' hashes."""
-    batches: list[list[Case]] = [[]]
-    ordered = sorted(cases, key=lambda case: (cluster_order(case.cluster), case.case_id))
-    for _, own in groupby(ordered, key=lambda case: case.cluster):
-        if len(batches[-1]) >= LOOK_EVERY:
-            batches.append([])
-        batches[-1] += own
-    return batches

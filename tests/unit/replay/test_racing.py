@@ -1,11 +1,14 @@
 """docs/replay.md, "The race": which candidate goes to the gate."""
 
+import random
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from builders import an_outcome
 
 from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
 from ninefold.replay import race, survivors
+from ninefold.replay.racing import LEAST_GAIN, settled, still_open, worth_of_more
 
 
 def rows(arms: Mapping[str, Sequence[bool | None]], errors: Mapping[str, int] | None = None) -> list[ReplayRow]:
@@ -104,3 +107,43 @@ def test_where_nobody_gains_the_one_that_only_takes_away_wins_if_it_is_not_behin
     assert found.winner == "less" and "as well with less text" in found.why
     behind = race(rows({**arms, "less": solved(30)}), {"more": 10, "less": -20}, shrinking=["less"])
     assert behind.winner is None
+
+
+# ---------------------------------------------------------------- when to stop
+
+
+def test_more_cases_are_worth_most_between_equals_and_nothing_where_nothing_differs() -> None:
+    arms = {**FLAT, "even": [n % 2 == 1 for n in range(100)], "ahead": solved(90), "same": solved(50)}
+    seen = rows(arms)
+    assert worth_of_more(seen, "even", BASELINE, 100) > 0.015
+    assert worth_of_more(seen, "ahead", BASELINE, 100) < 1e-6
+    assert worth_of_more(seen, "same", BASELINE, 100) == 0
+    assert worth_of_more(seen, "even", BASELINE, 0) == 0
+
+
+def test_few_clusters_settle_nothing() -> None:
+    few = rows({BASELINE: solved(0, 10), NULL_CONTROL: solved(0, 10), "a": solved(9, 10)})
+    assert not settled(few, "a", 100)
+
+
+def test_who_can_hardly_overtake_is_not_run_on_and_a_tie_is() -> None:
+    tie = [n < 80 or n % 2 == 0 for n in range(100)]
+    arms = {**FLAT, "lead": [n < 92 for n in range(100)], "close": [n >= 8 for n in range(100)], "far": tie[::-1]}
+    assert still_open(rows(arms), ["lead", "close"], 100) == ["lead", "close"]
+    assert still_open(rows({**arms, "far": solved(60)}), ["lead", "far"], 100) == ["lead"]
+    assert still_open(rows(arms), [], 100) == []
+
+
+def test_stopping_costs_less_than_the_least_gain_on_average() -> None:
+    """Candidates with the same and with other true rates, in noise: what the stopped race takes is hardly worse."""
+    lost = []
+    for seed in range(150):
+        draw = random.Random(f"stopping/{seed}")
+        rates = {"a": 0.7, "b": 0.7 + draw.choice((-0.1, -0.03, 0.0, 0.03, 0.1)), "c": 0.7 - 0.1 * draw.random()}
+        arms = {arm: [draw.random() < rate for _ in range(80)] for arm, rate in {**FLAT_RATES, **rates}.items()}
+        left = still_open(rows(arms), list(rates), 80)
+        lost.append(max(rates.values()) - max(rates[arm] for arm in left))
+    assert fmean(lost) < LEAST_GAIN
+
+
+FLAT_RATES = {BASELINE: 0.5, NULL_CONTROL: 0.5}
