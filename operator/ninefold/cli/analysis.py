@@ -87,7 +87,9 @@ def _analyzed(
 
     kept = FolderParts(keep / Names.of(inputs).reading) if keep is not None else MemoryParts()
     try:
-        return analyze_window(open_backend(inputs.backend, root), inputs, kept, tell).report
+        return analyze_window(
+            open_backend(inputs.backend, root, agent=inputs.agent.traces.agent_name), inputs, kept, tell
+        ).report
     except TracesProblem as problem:
         raise CliFailure(problem.message) from None
     except EngineError as error:
@@ -148,7 +150,7 @@ def _collect(inputs: RunInputs, root: Path) -> "StepTable":
 
     try:
         window = Window.of(inputs.window_start, inputs.window_end)
-        table = collect(open_backend(inputs.backend, root), window, inputs.agent)
+        table = collect(open_backend(inputs.backend, root, agent=inputs.agent.traces.agent_name), window, inputs.agent)
         check(table, inputs)
     except TracesProblem as problem:
         raise CliFailure(problem.message) from None

@@ -27,7 +27,7 @@ async def run(ctx: JobContext) -> AnalysisReport:
     """
     kept = parts_in(ctx.store, ctx.run)
     try:
-        backend = open_backend(ctx.run.backend, ctx.traces())
+        backend = open_backend(ctx.run.backend, ctx.traces(), agent=ctx.run.agent.traces.agent_name)
         # In a thread, so that the pod can be told to stop while the engine works.
         done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept, home=_home(ctx))
     except TracesProblem as problem:

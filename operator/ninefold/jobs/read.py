@@ -20,7 +20,7 @@ async def run(ctx: JobContext) -> ReadReport:
     shard = Shard(ctx.shard or 0, ctx.run.policy.analysis.parallelism)
     kept = parts_in(ctx.store, ctx.run)
     try:
-        backend = open_backend(ctx.run.backend, ctx.traces())
+        backend = open_backend(ctx.run.backend, ctx.traces(), agent=ctx.run.agent.traces.agent_name)
         # In a thread, so that the pod can be told to stop.
         found = await asyncio.to_thread(read_window, backend, ctx.run, kept, shard)
     except TracesProblem as problem:

@@ -3,10 +3,10 @@
 Source: opentelemetry-collector-contrib, `exporter/clickhouseexporter` (`internal/sqltemplates/traces_table.sql`). Every
 attribute is text there. The server sorts by trace, so whole traces stream by and memory is that of one of them. A
 window's traces are those that start in it: spans `MARGIN` before and after are read to see them whole, and to see
-that those which began earlier belong to the window before.
+that those which began earlier belong to the window before. What the server leaves out, and what it sends once only,
+is said in `ninefold.traces.clickhouse_statements`.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -16,9 +16,10 @@ import httpx
 
 from ninefold.api.tracebackend import Capabilities, ClickHouseSource
 from ninefold.traces.backend import Window, within
+from ninefold.traces.clickhouse_statements import LONGER, OTHERS, SAME, WHOLE, once
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.otel import Event, Flat, kept_of, trace_of
-from ninefold.traces.paths import decode
+from ninefold.traces.paths import loaded
 from ninefold.traces.probe import RECENT, capabilities, recent
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.rest import Missing, RefusedRequest, Server, TooLarge, secret
@@ -26,31 +27,27 @@ from ninefold.traces.spool import MAX_RECORDS, bounded
 
 MARGIN = 6 * 3600 * 10**9
 """Nanoseconds. A trace that is still running this long after its start loses its end, as in every backend."""
-_QUERY = b"""
-SELECT TraceId, SpanId, ParentSpanId, SpanName, ServiceName, StatusCode, StatusMessage, Duration,
-    toUnixTimestamp64Nano(Timestamp) AS Start, ResourceAttributes, SpanAttributes,
-    arrayMap(t -> toUnixTimestamp64Nano(t), `Events.Timestamp`) AS EventTimes,
-    `Events.Name` AS EventNames, `Events.Attributes` AS EventAttributes
-FROM {database:Identifier}.{table:Identifier}
-WHERE Timestamp >= fromUnixTimestamp64Nano({from:Int64}) AND Timestamp < fromUnixTimestamp64Nano({to:Int64})
-    AND TraceId != ''
-ORDER BY TraceId, Timestamp, SpanId
-LIMIT {most:UInt64} BY TraceId
-FORMAT JSONEachRow
-"""
 _SETTINGS = {"output_format_json_quote_64bit_integers": 0, "max_bytes_before_external_sort": 2**30}
 _PERMISSION = "GRANT SELECT ON {}.{} TO {}"
 _Row = dict[str, Any]
 
 
 class ClickHouse:
-    """The `clickhouse` backend (see `ninefold.traces.backend.Backend`)."""
+    """The `clickhouse` backend (see `ninefold.traces.backend.Backend`).
+
+    `agent`: whose traces are wanted; of others it tells no more than when they began and what they are called.
+    """
 
     def __init__(
-        self, source: ClickHouseSource, secrets: Mapping[str, str], transport: httpx.BaseTransport | None = None
+        self,
+        source: ClickHouseSource,
+        secrets: Mapping[str, str],
+        agent: str | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.losses: Counter[str] = Counter()
-        self._source = source
+        self._source, self._agent = source, agent
+        self._nested = False  # attributes as columns of JSON, which shows when maps are asked for
         headers = {"X-ClickHouse-User": source.username}
         if source.password_secret_ref is not None:
             headers["X-ClickHouse-Key"] = secret(secrets, "PASSWORD", "clickhouse.passwordSecretRef")
@@ -64,27 +61,45 @@ class ClickHouse:
         yield from within(window, self._traces(window), self.losses)
 
     def _traces(self, window: Window) -> Iterator[TraceRecord]:
-        rows = self._rows(Window(window.start - MARGIN, window.end + MARGIN))
+        if not self._nested:
+            try:
+                yield from self._assembled(_restored(self._rows(window, once(self._agent is not None)), self.losses))
+                if self._agent is not None:
+                    yield from map(_other, self._rows(window, OTHERS))
+                return
+            except RefusedRequest as refused:
+                if b"ILLEGAL_TYPE" not in refused.said:
+                    raise self._misnamed(refused.said) from None
+                self._nested = True
+        try:
+            yield from self._assembled(self._rows(window, WHOLE))
+        except RefusedRequest as refused:
+            raise self._misnamed(refused.said) from None
+
+    def _assembled(self, rows: Iterator[_Row]) -> Iterator[TraceRecord]:
         for _, group in groupby(rows, key=lambda row: row["TraceId"]):
             spans = [_flat(row) for row in bounded(group, self.losses)]
             if spans:
                 yield trace_of(spans, self.losses)
 
-    def _rows(self, window: Window) -> Iterator[_Row]:
+    def _rows(self, window: Window, statement: str) -> Iterator[_Row]:
         values = {
             "database": self._source.database,
             "table": self._source.table,
             "from": window.start,
             "to": window.end,
+            "around_from": window.start - MARGIN,
+            "around_to": window.end + MARGIN,
             "most": MAX_RECORDS + 1,  # one more shows that a trace has too many
+            "agent": self._agent or "",
         }
         params: _Row = {**_SETTINGS, **{f"param_{name}": value for name, value in values.items()}}
         try:
-            for n, line in enumerate(self._server.lines("/", params, _QUERY)):
+            for n, line in enumerate(self._server.lines("/", params, statement.encode())):
                 if n == 0 and not line.startswith(b"{"):
                     raise self._stranger()
                 try:
-                    row = json.loads(decode(line, self.losses))
+                    row = loaded(line, self.losses)
                     row["TraceId"] = row["TraceId"].lower()
                 except (ValueError, TypeError, KeyError, RecursionError):
                     self.losses["malformed_rows"] += 1
@@ -94,8 +109,6 @@ class ClickHouse:
             raise self._problem("RowTooLarge", "holds a row larger than 128 MiB: drop it from the table") from None
         except Missing as missing:
             raise self._misnamed(missing.said) from None
-        except RefusedRequest as refused:
-            raise self._misnamed(refused.said) from None
 
     def _misnamed(self, said: bytes) -> TracesProblem:
         """What ClickHouse's error code means here; its text is not told, for it quotes the query."""
@@ -123,6 +136,46 @@ class ClickHouse:
 
     def _problem(self, reason: str, what: str) -> TracesProblem:
         return TracesProblem(reason, f"{self._server.url} {what}")
+
+
+def _restored(rows: Iterator[_Row], losses: Counter[str]) -> Iterator[_Row]:
+    """The rows of `once` with all their attributes. One whose row before cannot be read counts as malformed."""
+    before: dict[str, str] = {}
+    for row in rows:
+        if row["Nth"] == 1:
+            before = {}
+        try:
+            marked = zip(row.pop("Keys"), row.pop("Marks"), row.pop("Values"), strict=True)
+            before = {key: _value(before, key, mark, sent) for key, mark, sent in marked}
+        except KeyError:
+            losses["malformed_rows"] += 1
+            continue
+        yield {**row, "SpanAttributes": before}
+
+
+def _value(before: Mapping[str, str], key: str, mark: int, sent: str) -> str:
+    if mark == SAME:
+        return before.get(key, "")
+    return before[key][:-1] + sent if mark == LONGER else sent
+
+
+def _other(row: _Row) -> TraceRecord:
+    """A trace that cannot be the wanted agent's, as far as it is told: it is counted, and left out."""
+    return TraceRecord(
+        trace_id=row["TraceId"],
+        session_id=row["TraceId"],
+        user_hash=None,
+        agent=row["Agent"] or row["Service"] or None,
+        agent_version=None,
+        environment=row["Environment"] or None,
+        start_ts=int(row["Start"]),
+        end_ts=int(row["Start"]),
+        cost_usd=None,
+        metadata={},
+        steps=(),
+        scores=(),
+        messages={},
+    )
 
 
 def _flat(row: _Row) -> Flat:

@@ -4,14 +4,11 @@ The spans of one trace may stand in any record of any file. `ninefold.traces.sto
 `otlp_proto` read one, and `ninefold.traces.otel` makes traces of them.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
-
-import orjson
+from typing import cast
 
 from ninefold.api.tracebackend import Capabilities, OtlpSource
 from ninefold.traces import otlp_json, otlp_proto
@@ -20,7 +17,7 @@ from ninefold.traces.model import TraceRecord
 from ninefold.traces.objects import Object
 from ninefold.traces.objectstore import objects
 from ninefold.traces.otel import Flat, trace_of, traces_of
-from ninefold.traces.paths import decode, require_files
+from ninefold.traces.paths import loaded, require_files
 from ninefold.traces.probe import PROBE_BYTES, capabilities
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.spool import Record
@@ -88,18 +85,10 @@ def flats_in(files: Iterable[Stored], losses: Counter[str], most: float = math.i
 
 def _json(record: bytes, losses: Counter[str]) -> list[Flat]:
     try:
-        return list(otlp_json.flats_of(_loaded(record, losses), losses))
+        return list(otlp_json.flats_of(loaded(record, losses), losses))
     except (ValueError, TypeError, AttributeError, RecursionError):
         losses["malformed_lines"] += 1
         return []
-
-
-def _loaded(record: bytes, losses: Counter[str]) -> Any:
-    """The record's JSON. The strict reader is five times as quick; what it refuses, the lenient one decides."""
-    try:
-        return orjson.loads(record)
-    except orjson.JSONDecodeError:
-        return json.loads(decode(record, losses))
 
 
 def _proto(record: bytes, losses: Counter[str]) -> list[Flat]:

@@ -7,13 +7,16 @@ gives what it has; a line above `MAX_LINE` is dropped without being held. Each i
 
 import gzip
 import io
+import json
 import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import orjson
 
 from ninefold.traces.bombs import BombError, Bounded
 from ninefold.traces.problem import TracesProblem
@@ -103,3 +106,14 @@ def decode(line: bytes, losses: Counter[str]) -> str:
     except UnicodeDecodeError:
         losses["invalid_utf8"] += 1
         return line.decode(errors="replace")
+
+
+def loaded(line: bytes, losses: Counter[str]) -> Any:
+    """The JSON of a line. The strict reader is five times as quick; what it refuses, the lenient one decides.
+
+    Raises ValueError or RecursionError for what is none.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(decode(line, losses))
