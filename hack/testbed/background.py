@@ -93,7 +93,7 @@ def down(directory: Path = STATE) -> None:
         except TimeoutError:
             os.kill(state.pid, signal.SIGKILL)
     try:
-        eventually(lambda: not leftovers(directory), "no process of the test bed is left", seconds=5)
+        eventually(lambda: not leftovers(directory), "no process of the test bed is left")
     except TimeoutError as error:
         raise BackgroundError(f"still running: {leftovers(directory)}") from error
     _remove(directory)

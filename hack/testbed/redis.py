@@ -66,7 +66,7 @@ class RedisServer(Server):
     def start(self) -> None:
         """Start the server and wait until it answers."""
         self._daemon.start()
-        self._daemon.wait_until(self._answers, seconds=10)
+        self._daemon.wait_until(self._answers, seconds=60)
 
     def stop(self) -> None:
         self._daemon.stop()

@@ -7,7 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def eventually(read: Callable[[], Value], what: str, seconds: float = 30.0, step: float = 0.1) -> Value:
+def eventually(read: Callable[[], Value], what: str, seconds: float = 60.0, step: float = 0.1) -> Value:
     """The first truthy value of `read`; `TimeoutError` naming `what`, and the last value, if none comes."""
     deadline = time.monotonic() + seconds
     while not (value := read()):

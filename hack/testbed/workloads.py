@@ -45,7 +45,7 @@ class Workloads:
         found: Object = json.loads(self._kubectl("get", kind, name, "-o", "json", "--ignore-not-found").stdout or "{}")
         return found
 
-    def until(self, kind: str, name: str, holds: Callable[[Object], Any], seconds: float = 30) -> Object:
+    def until(self, kind: str, name: str, holds: Callable[[Object], Any], seconds: float = 60) -> Object:
         """The object in the first state for which `holds` is true."""
 
         def read() -> Object:
@@ -54,7 +54,7 @@ class Workloads:
 
         return eventually(read, f"{kind} {name} is as wanted", seconds)
 
-    def ended(self, name: str, seconds: float = 30) -> Object:
+    def ended(self, name: str, seconds: float = 60) -> Object:
         """The pod when it has succeeded or failed."""
         return self.until("pod", name, lambda pod: pod["status"]["phase"] in ("Succeeded", "Failed"), seconds)
 
@@ -68,7 +68,7 @@ class Workloads:
         message: str = container_state(pod, "waiting").get("message", "")
         return message
 
-    def job_with(self, name: str, condition: str, seconds: float = 30) -> Object:
+    def job_with(self, name: str, condition: str, seconds: float = 60) -> Object:
         """The Job when this condition is true of it."""
         return self.until("job", name, lambda job: condition in true_conditions(job), seconds)
 

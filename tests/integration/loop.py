@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import redis
 from builders import a_backend_object, a_policy_object, an_agent_object
-from integration.process import eventually
+from integration.process import PATIENCE, eventually
 
 from testbed import ControlPlane, RedisServer
 from testbed.fixtures import Kubectl
@@ -108,7 +108,7 @@ class Loop:
         answer = self.control_plane.get(f"/{api}/namespaces/{self.namespace}/{plural}{what}")
         return json.loads(answer) if answer else {}
 
-    def until(self, kind: str, name: str, type_: str, status: str, reason: str = "", seconds: float = 90) -> str:
+    def until(self, kind: str, name: str, type_: str, status: str, reason: str = "", seconds: float = PATIENCE) -> str:
         """Wait for a condition; returns its message."""
         last: list[tuple[str, str, str]] = []
 

@@ -13,7 +13,7 @@ from testbed.paths import REPOSITORY
 from testbed.ports import free_port
 from testbed.processes import Daemon, environment_for_tools
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for what takes one or two on a machine that is not busy."""
 POLL = 0.1
 

@@ -77,7 +77,7 @@ def delivered(loop: Loop) -> str:
         true = loop.condition("nfa", "support", "Delivered")[0] == "True"
         return version if true and version == status.get("stableVersion") else None
 
-    return str(eventually(told, "delivered", 90))
+    return str(eventually(told, "delivered"))
 
 
 def test_the_stable_version_is_what_get_prompt_gives_and_a_pin_brings_the_old_one_back(

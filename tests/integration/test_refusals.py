@@ -27,4 +27,4 @@ def test_a_job_whose_pods_nobody_makes_says_where_to_look(loop: Loop, operator: 
     message = loop.until("nfr", "nightly-g1", "Stalled", "True", "PodCannotStart")
     assert "kubectl describe job nightly-g1-analyze-" in message
     loop.kubectl("create", "serviceaccount", "nobody")
-    loop.until("nfr", "nightly-g1", "Succeeded", "True", "Promoted", seconds=150)
+    loop.until("nfr", "nightly-g1", "Succeeded", "True", "Promoted", seconds=240)

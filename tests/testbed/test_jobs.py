@@ -20,7 +20,7 @@ def test_a_job_with_two_pods_succeeds(workloads: Workloads) -> None:
 
 def test_a_failing_job_reaches_its_backoff_limit(workloads: Workloads) -> None:
     workloads.job("failing", "sh", "-c", FAIL, container=TELLING, job={"backoffLimit": 1})
-    job = workloads.job_with("failing", "Failed", seconds=60)
+    job = workloads.job_with("failing", "Failed")
     assert true_conditions(job)["Failed"]["reason"] == "BackoffLimitExceeded"
     assert job["status"]["failed"] == 2
     endings = [container_state(pod, "terminated") for pod in workloads.pods_of("failing")]
@@ -50,4 +50,4 @@ def test_deleting_a_job_in_the_background_ends_its_pods(workloads: Workloads, ku
     workloads.until("job", "cancelled", lambda job: job["status"].get("ready") == 1)
     kubectl("delete", "job", "cancelled", "--cascade=background")
     for pod in workloads.pods_of("cancelled"):
-        kubectl("wait", "--for=delete", f"pod/{pod['metadata']['name']}", "--timeout=20s")
+        kubectl("wait", "--for=delete", f"pod/{pod['metadata']['name']}", "--timeout=60s")

@@ -124,7 +124,7 @@ def test_a_changed_config_map_reaches_a_running_pod(workloads: Workloads) -> Non
     )
     workloads.running("agent")
     workloads.config_map("prompts", system="new")
-    workloads.ended("agent", seconds=10)
+    workloads.ended("agent")
     assert workloads.logs("agent") == "new"
 
 
@@ -189,7 +189,7 @@ def test_an_unknown_image_is_never_pulled(workloads: Workloads) -> None:
 def test_a_pod_that_waits_can_be_deleted(workloads: Workloads, kubectl: Kubectl) -> None:
     workloads.pod("patient", "true", container={"envFrom": [{"secretRef": {"name": "never"}}]})
     workloads.waiting("patient", "CreateContainerConfigError")
-    kubectl("delete", "pod", "patient", "--timeout=20s")
+    kubectl("delete", "pod", "patient", "--timeout=60s")
     assert workloads.get("pod", "patient") == {}
 
 
@@ -209,7 +209,7 @@ def test_deleting_a_pod_stops_its_processes(workloads: Workloads, kubectl: Kubec
     workloads.running("sleeper")
     pids = [int(word) for word in eventually(lambda: workloads.logs("sleeper").split(), "the pids are logged")]
     assert not any(gone(pid) for pid in pids)
-    kubectl("delete", "pod", "sleeper", "--timeout=20s")
+    kubectl("delete", "pod", "sleeper", "--timeout=60s")
     assert workloads.get("pod", "sleeper") == {}
     assert all(gone(pid) for pid in pids)
 
@@ -219,7 +219,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(workloads: Workloa
     workloads.pod("stubborn", "sh", "-c", script, terminationGracePeriodSeconds=1)
     workloads.running("stubborn")
     [pid] = [int(word) for word in eventually(lambda: workloads.logs("stubborn").split(), "the pid is logged")]
-    kubectl("delete", "pod", "stubborn", "--timeout=20s")
+    kubectl("delete", "pod", "stubborn", "--timeout=60s")
     assert gone(pid)
 
 

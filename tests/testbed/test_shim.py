@@ -37,7 +37,7 @@ def shimmed() -> Iterator[Shimmed]:
 
     yield start
     for process in started:
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def alive(pid: int) -> bool:
 
 
 def assert_all_gone(pids: list[int]) -> None:
-    eventually(lambda: not any(alive(pid) for pid in pids), f"none of {pids} is left", seconds=5)
+    eventually(lambda: not any(alive(pid) for pid in pids), f"none of {pids} is left")
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,13 @@ class Delivery(Model):
         description="When Git changes the baseline. KeepCompatible: edits of components whose text did not change "
         "stay. Reset: back to the baseline alone. Hold: the pointer stays where it is.",
     )
+    version_history_limit: int = Field(
+        20,
+        ge=1,
+        le=500,
+        description="How many old versions are kept, the newest, besides those that are served, stable, pinned, "
+        "quarantined, Git's baseline, or what a rollback would serve.",
+    )
     langfuse_prompt: LangfusePrompt | None = Field(
         None, description="Langfuse prompts that carry the same texts, for agents that read them from there."
     )

@@ -2,18 +2,18 @@
 
 `decide` is a function of what is known; `writes` compares its decision with what is there, in an order in which the
 process may die after each write: a version before the ledger that names it, the ledger (which is the truth about what
-is stable) before labels and pointer, which follow from it and are derived anew by the next plan.
+is stable) before labels and pointer, which follow from it and are derived anew by the next plan. Old versions go last.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ninefold.api import labels
 from ninefold.api.artifacts import VersionContent
 from ninefold.controllers.actions import Action, Create, Delete, Manifest, Replace
 from ninefold.controllers.objects import Agent, Run, owner_reference, ref_of
-from ninefold.controllers.runfacts import wants_promotion
+from ninefold.controllers.runfacts import is_ended, wants_promotion
 from ninefold.versions import (
     Adopted,
     Ledger,
@@ -24,6 +24,7 @@ from ninefold.versions import (
     check_carried,
     configmap_name,
     ledger_configmap,
+    named_versions,
     new_version,
     next_number,
     pointer,
@@ -32,6 +33,7 @@ from ninefold.versions import (
     serve,
     served_version,
     stage_of,
+    surplus,
     to_configmap,
 )
 
@@ -54,6 +56,8 @@ class Delivery:
     version: Version | None
     is_new: bool
     known: Adopted
+    surplus: tuple[str, ...] = ()
+    """Known versions that are kept no longer."""
 
 
 def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iterable[Run]) -> Delivery:
@@ -61,7 +65,7 @@ def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iter
 
     Raises TamperedVersion when the ledger cannot be read.
     """
-    spec = agent.spec
+    spec, runs = agent.spec, tuple(runs)
     known = adopt(there.versions, read_ledger(there.ledger), agent.name)
     ledger = known.ledger
     unpinned = _serve(agent, known.versions, ledger, baseline, pin=None)
@@ -80,7 +84,29 @@ def decide(agent: Agent, baseline: VersionContent, there: ConfigMaps, runs: Iter
         # Asked again as the next plan will: so the first status says what the second would, and no second is written.
         after = {**known.versions, version.name: version}
         serving = _serve(agent, after, ledger, baseline, pin=spec.version)
-    return Delivery(ledger, serving, version, is_new, known)
+    delivery = Delivery(ledger, serving, version, is_new, known)
+    if not all(map(is_ended, runs)):
+        return delivery  # a run extends one version, and may come to the texts of an old one
+    return replace(delivery, surplus=_surplus(agent, delivery, baseline, there.pointer))
+
+
+def _surplus(agent: Agent, delivery: Delivery, baseline: VersionContent, pointer: Manifest | None) -> tuple[str, ...]:
+    status, served = agent.status, delivery.version
+    told = (
+        agent.spec.version,
+        status.stable_version,
+        status.delivered.version if status.delivered else None,
+        served.name if served else None,
+    )
+    return surplus(
+        delivery.known.versions,
+        delivery.ledger,
+        baseline,
+        limit=agent.spec.delivery.version_history_limit,
+        named={*named_versions(pointer), *filter(None, told)},
+        quarantine=agent.spec.quarantine,
+        on_baseline_change=agent.spec.delivery.on_baseline_change,
+    )
 
 
 def _serve(
@@ -154,6 +180,7 @@ def writes(agent: Agent, delivery: Delivery, there: ConfigMaps) -> tuple[Action,
         *_ledger(agent, delivery.ledger, there.ledger),
         *_stages(agent, delivery, there),
         *_pointer(wanted_pointer, there.pointer),
+        *_deletions(agent, delivery, there),
     )
 
 
@@ -178,12 +205,19 @@ def _stages(agent: Agent, delivery: Delivery, there: ConfigMaps) -> tuple[Action
     changed = []
     by_name = {manifest["metadata"]["name"]: manifest for manifest in there.versions}
     for version in delivery.known.versions.values():
+        if version.name in delivery.surplus:
+            continue
         manifest = by_name[configmap_name(agent.name, version.name)]
         stage = stage_of(version, served, delivery.ledger, agent.spec.quarantine)
         updated = with_metadata(manifest, {labels.STAGE: stage}, owner_for(agent))
         if updated != manifest:
             changed.append(Replace(updated))
     return tuple(changed)
+
+
+def _deletions(agent: Agent, delivery: Delivery, there: ConfigMaps) -> tuple[Action, ...]:
+    by_name = {manifest["metadata"]["name"]: manifest for manifest in there.versions}
+    return tuple(Delete(ref_of(by_name[configmap_name(agent.name, name)])) for name in delivery.surplus)
 
 
 def _pointer(wanted: Manifest | None, there: Manifest | None) -> tuple[Action, ...]:

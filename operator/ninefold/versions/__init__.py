@@ -26,8 +26,9 @@ from ninefold.versions.errors import (
     VersionError,
 )
 from ninefold.versions.ledger import Ledger, ledger_configmap, ledger_name, next_number, read_ledger
-from ninefold.versions.pointer import pointer, pointer_drifted, pointer_problem, served_version
+from ninefold.versions.pointer import named_versions, pointer, pointer_drifted, pointer_problem, served_version
 from ninefold.versions.prompts import check_carried, prompt_texts
+from ninefold.versions.prune import surplus
 from ninefold.versions.rebase import Rebased, rebase
 from ninefold.versions.restore import Adopted, adopt
 from ninefold.versions.serve import Serving, serve, stage_of
@@ -73,6 +74,7 @@ __all__ = [
     "largest_prompt",
     "ledger_configmap",
     "ledger_name",
+    "named_versions",
     "new_version",
     "next_number",
     "number_of",
@@ -89,5 +91,6 @@ __all__ = [
     "served_version",
     "stage_of",
     "strata",
+    "surplus",
     "to_configmap",
 ]

@@ -89,11 +89,20 @@ def pointer_drifted(existing: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 def served_version(existing: dict[str, Any] | None) -> str | None:
     """The version that a pointer serves now, as its `release.json` says; None when there is none to read."""
-    text = ((existing or {}).get("data") or {}).get(RELEASE)
-    if text is None:
-        return None
-    try:
-        name = json.loads(text).get("stable")
-    except (ValueError, AttributeError):
-        return None
+    name = _release(existing).get("stable")
     return name if isinstance(name, str) else None
+
+
+def named_versions(existing: dict[str, Any] | None) -> frozenset[str]:
+    """The versions that a pointer names in any role."""
+    release = _release(existing)
+    return frozenset(name for role in ("stable", "canary") if isinstance(name := release.get(role), str))
+
+
+def _release(existing: dict[str, Any] | None) -> dict[str, Any]:
+    text = ((existing or {}).get("data") or {}).get(RELEASE)
+    try:
+        release = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return release if isinstance(release, dict) else {}

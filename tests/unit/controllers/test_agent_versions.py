@@ -227,6 +227,56 @@ async def test_switching_the_policy_moves_the_owner_references_and_no_finalizer_
     assert not any(m["metadata"].get("finalizers") for m in world.cluster.objects.values())
 
 
+async def rewritten(world, *texts):
+    for text in texts:
+        world.cluster.edit("Agent", "support", components=[{"name": "system", "text": text}])
+        await world.settle()
+
+
+FEW = {"configMap": "support-prompts", "versionHistoryLimit": 1}
+
+
+async def test_old_versions_go_and_what_is_served_pinned_or_quarantined_stays():
+    world = await promoted()
+    first, proved = versions(world.cluster)
+    await rewritten(world, "One.", "Two.", "Three.", "Four.")
+    assert len(versions(world.cluster)) == 6
+    before, stable = list(versions(world.cluster))[-2:]
+    world.cluster.edit("Agent", "support", delivery=FEW, version=first, quarantine=[BETTER])
+    await world.settle()
+    newest = list(versions(world.cluster))
+    assert {first, proved, before, stable} <= set(newest) and len(newest) < 6
+    assert served(world.cluster)[0] == first
+    assert ledger(world.cluster)["stable"] == stable
+
+
+async def test_a_deleted_number_never_comes_back():
+    world = await promoted(delivery=FEW)
+    await rewritten(world, "One.", "Two.", "Three.", "Four.", "One.")
+    assert served(world.cluster)[0].startswith("v7-")
+    assert not any(name.startswith("v3-") for name in versions(world.cluster))
+
+
+async def test_nothing_is_deleted_while_a_run_is_under_way():
+    world = await promoted()
+    await rewritten(world, "One.", "Two.", "Three.", "Four.")
+    world.cluster.edit("OptimizationPolicy", "nightly", analysis={"parallelism": 2}, **needing_approval())
+    await world.settle()
+    (run,) = [m["metadata"]["name"] for m in world.cluster.all("OptimizationRun") if "Succeeded" not in told(m)]
+    known = len(versions(world.cluster))
+    world.cluster.edit("Agent", "support", delivery=FEW)
+    await world.settle()
+    assert len(versions(world.cluster)) == known
+    world.cluster.edit("OptimizationRun", run, cancel=True)
+    await world.settle()
+    assert len(versions(world.cluster)) < known
+
+
+def told(manifest):
+    """The conditions that are true or false."""
+    return {c["type"] for c in manifest["status"]["conditions"] if c["status"] != "Unknown"}
+
+
 async def test_after_a_restore_versions_are_adopted_by_label_and_hash():
     world = await promoted()
     world.cluster.delete("ConfigMap", "support-ledger")

@@ -61,6 +61,17 @@ async def a_candidate_that_is_no_better() -> World:
     return a_world(Jobs(replay_sealed=a_replay(replay_rows(wins=10, losses=10, both=100), calls_paid=360)))
 
 
+async def old_versions_that_are_kept_no_longer() -> World:
+    world = a_world()
+    await world.settle()
+    for text in ("You book tables.", "You book cars.", "You book boats."):
+        world.cluster.edit("Agent", "support", components=[{"name": "system", "text": text}])
+        await world.settle()
+    delivery = {"configMap": "support-prompts", "versionHistoryLimit": 1}
+    world.cluster.edit("Agent", "support", delivery=delivery, deletionPolicy="Delete")
+    return world
+
+
 STORIES = [
     a_first_promotion,
     an_approval_in_git,
@@ -69,6 +80,7 @@ STORIES = [
     a_flush_of_redis_in_mid_run,
     a_deletion_policy_that_changes,
     a_candidate_that_is_no_better,
+    old_versions_that_are_kept_no_longer,
 ]
 
 
