@@ -123,13 +123,15 @@ def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, ho
     unanswered = sorted(answers, key=lambda a: -len(a.question.choices))
     sentences = [s for a in unanswered if (s := not_identified(a, settings.min_support))]
     losses = dict(sorted(whole.counts.losses.items()))
-    judged = whole.rows.num_rows
-    runnable, solved = (pc.sum(whole.rows[c]).as_py() or 0 for c in ("runnable", "solved"))
-    if runnable < judged:
-        losses["cases_without_input"] = judged - runnable
-    rates = standing.rates(whole.rows)
+    runnable = pc.sum(whole.rows["runnable"]).as_py() or 0
+    if runnable < whole.rows.num_rows:
+        losses["cases_without_input"] = whole.rows.num_rows - runnable
+    # A judge is no measure of nines: a model that errs in one of ten would cap them at one.
+    known = whole.rows.filter(pc.invert(whole.rows["by_judge"]))
+    judged, solved = known.num_rows, pc.sum(known["solved"]).as_py() or 0
+    rates = standing.rates(known)
     report = AnalysisReport(
-        traces=judged,
+        traces=whole.rows.num_rows,
         analysed=mine.num_rows,
         steps=whole.counts.steps,
         losses=losses,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ninefold.analysis.intents import terms_of
 from ninefold.analysis.messages import Messages, first_history
 from ninefold.api.artifacts import Bucket
-from ninefold.traces import StepTable, bucket_of
+from ninefold.traces import BY_JUDGE, StepTable, bucket_of
 
 BUCKETS: tuple[Bucket, ...] = ("analysis", "selection", "sealed")
 ROWS = pa.schema(
@@ -30,6 +30,7 @@ ROWS = pa.schema(
         ("day", pa.uint16()),  # since 1970
         ("version", pa.string()),
         ("solved", pa.bool_()),
+        ("by_judge", pa.bool_()),  # a model says whether it was solved: good enough to compare decisions by, no rate
         ("bucket", pa.uint8()),  # place in BUCKETS
         ("steps", pa.uint32()),
         ("runnable", pa.bool_()),  # what the user said was recorded, so a case can be made of it
@@ -58,6 +59,7 @@ def judged(table: StepTable, intent_key: str | None) -> pa.Table:
         "day": pc.cast(pc.divide(pc.cast(traces["start_ts"], pa.int64()), _DAY), pa.uint16()),
         "version": pc.fill_null(traces["agent_version"], ""),
         "solved": traces["outcome"],
+        "by_judge": pc.equal(pc.fill_null(traces["outcome_source"], ""), BY_JUDGE),
         "bucket": pa.array([BUCKETS.index(bucket_of(s)) for s in sessions.to_pylist()], pa.uint8()),
         "steps": pc.cast(pc.fill_null(steps.field("counts").take(own.combine_chunks()), 0), pa.uint32()),
         "runnable": pa.array([messages.asks(first.get(t)) for t in ids.to_pylist()], pa.bool_()),

@@ -26,7 +26,7 @@ from ninefold.traces.table import Seen
 
 MAX_PART = 64 * 2**20
 """Bytes of one part: what the store takes."""
-_MAGIC = b"ninefold part 4\n"
+_MAGIC = b"ninefold part 5\n"
 _SEEN = ("agents", "environments", "scores", "metadata_keys")
 _AGAIN = "read the slice of traces again"
 

@@ -24,7 +24,7 @@ from ninefold.api.base import (
     sentence,
 )
 from ninefold.api.edits import MAX_EDITS, ComponentName, Edit
-from ninefold.api.graders import Judges, Rule
+from ninefold.api.graders import Judge, Judges, Rule
 from ninefold.api.prompts import Delivered, LangfusePrompt
 from ninefold.api.spending import Price
 
@@ -116,9 +116,14 @@ class Success(Model):
     )
     judges: Judges | None = Field(
         None,
-        description="Models that grade replayed answers which neither score nor rules decide. They count only as far "
+        description="Models that grade answers which neither score nor rules decide. They count only as far "
         "as they agree with those that score or rules do decide.",
     )
+
+    @property
+    def of_history(self) -> Judge | None:
+        """The judge that grades a sample of history; None where none may."""
+        return self.judges.search if self.judges is not None and self.judges.history else None
 
 
 class ReplayEndpoint(Model):

@@ -314,6 +314,8 @@ class AnalysisReport(Artifact):
     plateau: Plateau | None = None
     budget: ErrorBudget | None = None
     cases: list[CaseRef] = Field(default_factory=list)
+    judged: str | None = Field(None, description="What the judge of the search graded of history, as a sentence.")
+    spending: Spending = Field(default_factory=Spending, description="What it has spent on that judge.")
 
 
 class RecordedCall(Model):

@@ -76,7 +76,7 @@ class Judge(Model):
 
 
 class Judges(Model):
-    """Models that grade replayed answers which neither score nor rules decide. They count only after a trial."""
+    """Models that grade answers which neither score nor rules decide. They count only after a trial."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -88,7 +88,12 @@ class Judges(Model):
                     " || self.search.endpoint == self.gate.endpoint + '/')",
                     "message": "search and gate are the same judge: what the search has learned to please must not "
                     "decide at the gate; name another model or endpoint for one of them",
-                }
+                },
+                {
+                    "rule": "self.history == 0 || has(self.search)",
+                    "message": "the judge of the gate never meets what the analysis learns from: name another model "
+                    "under search, or leave history out",
+                },
             ]
         }
     )
@@ -100,6 +105,13 @@ class Judges(Model):
     search: Judge | None = Field(
         None,
         description="Grades the race on selection cases. Absent: only what score or rules decide counts there.",
+    )
+    history: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Recorded traces of one reading that the judge of the search may grade for the analysis, where "
+        "neither score nor rules decide; a sample. The others are left out as unjudged.",
     )
     max_tokens: int = Field(
         2_000_000, ge=1000, le=1_000_000_000, description="Tokens that one run may spend on each of them."

@@ -67,6 +67,7 @@ def _analysis_sentence(report: AnalysisReport) -> str:
         f"({success.low:.3f}-{success.high:.3f}), {counted(len(report.patterns), 'pattern')}"
         + (f", {counted(len(report.unidentified), 'contrast')} without enough support" if report.unidentified else "")
         + (f"; poorly calibrated, so patterns are weak: {found.message}" if found and found.weak else "")
+        + (f"; {report.judged}" if report.judged else "")
         + (f"; left out: {left_out}" if left_out else "")
         + (f"; redacted: {redacted}" if redacted else "")
         + (f"; {counted(late, 'trace')} came late" if late else "")

@@ -7,7 +7,7 @@ same again changes nothing.
 
 from datetime import datetime, timedelta
 
-from ninefold.api.artifacts import ProposalSet, ReplayReport, canonical
+from ninefold.api.artifacts import AnalysisReport, ProposalSet, ReplayReport, canonical
 from ninefold.api.run import SpentOn
 from ninefold.api.spending import MICROS, Spending
 from ninefold.controllers.actions import Replace
@@ -55,7 +55,8 @@ def _spending(s: RunSnapshot) -> Spending | None:
         return None
     if isinstance(s.stage.state, Broken):
         return s.stage.state.error.spending
-    return s.stage.result.spending if isinstance(s.stage.result, (ProposalSet, ReplayReport)) else None
+    result = s.stage.result
+    return result.spending if isinstance(result, (AnalysisReport, ProposalSet, ReplayReport)) else None
 
 
 def _ledger(s: RunSnapshot) -> Ledger | None:

@@ -55,6 +55,7 @@ _ARGS: dict[JobStage, tuple[str, ...]] = {
 }
 _READERS: tuple[JobStage, ...] = ("read", "analyze")
 """Stages that open the trace backend."""
+JUDGE_KEY = "NINEFOLD_JUDGE_API_KEY"
 _OTHER_SIDE_IS_DOWN = frozenset(
     {"EndpointUnavailable", "JudgeUnavailable", "BackendUnavailable", "Unreachable", "RateLimited"}
 )
@@ -121,6 +122,12 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
         engine = policy.analysis.engine
         if stage == "analyze" and engine is not None and engine.clickhouse.password_secret_ref is not None:
             named[ENGINE_PASSWORD] = engine.clickhouse.password_secret_ref
+        if (
+            stage == "analyze"
+            and (judge := agent.success.of_history) is not None
+            and judge.api_key_secret_ref is not None
+        ):
+            named[JUDGE_KEY] = judge.api_key_secret_ref
         return named
     if stage == "propose" and policy.proposals.reflection is not None:
         keys: dict[str, SecretKeyRef | None] = {
@@ -132,7 +139,7 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
     if stage.startswith("replay-"):
         keys = _replay_keys(agent)
         if judge := _judge(agent.success, stage):
-            keys["NINEFOLD_JUDGE_API_KEY"] = judge.api_key_secret_ref
+            keys[JUDGE_KEY] = judge.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}
     return {}
 

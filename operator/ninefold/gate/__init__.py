@@ -7,6 +7,7 @@ from ninefold.gate.chain import CHAIN, GateResult, evaluate
 from ninefold.gate.early import proved_already
 from ninefold.gate.evidence import GateInput, alpha_of
 from ninefold.gate.power import Foreseen, foreseen
+from ninefold.gate.trust import trusted
 from ninefold.gate.verdict import Verdict
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "evaluate",
     "foreseen",
     "proved_already",
+    "trusted",
 ]

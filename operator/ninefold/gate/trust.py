@@ -1,5 +1,7 @@
 """May the judge be believed? Recorded scores need no judge; any judge must have shown that it can be trusted."""
 
+from collections.abc import Mapping
+
 from ninefold.api.artifacts import Agreement, JudgeReport
 from ninefold.gate.evidence import Evidence
 from ninefold.gate.verdict import Verdict
@@ -16,11 +18,17 @@ def judge_trusted(evidence: Evidence) -> Verdict:
     """The judge failed every kind of canary, and agrees with known outcomes on both arms' outputs."""
     report = evidence.given.report
     if report.judge is not None:
-        return _canaries(report.judge) or _calibration(report.judge)
+        both = {"outputs of the baseline": report.judge.baseline, "outputs of the candidate": report.judge.candidate}
+        return trusted(report.judge, both)
     if judged := sum(o.graded_by == "judge" for row in report.rows for o in row.outcomes.values()):
         message = f"{judged} outcomes are a judge's, and what it did with the canaries is not known"
         return Verdict("JudgeTrusted", "Unknown", "NotCalibrated", message)
     return Verdict("JudgeTrusted", "True", "RecordedScores", "outcomes are recorded scores or rules, not a judge's")
+
+
+def trusted(judge: JudgeReport, outputs: Mapping[str, Agreement]) -> Verdict:
+    """`JudgeTrusted` from what a judge showed; `outputs` says by name what it is held against."""
+    return _canaries(judge) or _calibration(judge, outputs)
 
 
 def _canaries(judge: JudgeReport) -> Verdict | None:
@@ -37,17 +45,16 @@ def _canaries(judge: JudgeReport) -> Verdict | None:
     return None
 
 
-def _calibration(judge: JudgeReport) -> Verdict:
-    arms = {"baseline": judge.baseline, "candidate": judge.candidate}
-    for name, one in arms.items():
+def _calibration(judge: JudgeReport, outputs: Mapping[str, Agreement]) -> Verdict:
+    for name, one in outputs.items():
         asked = one.good + one.bad + one.missing
         if one.missing > LARGEST_MISSING * asked:
             lack = f"no verdict on {one.missing} of {asked} ({LARGEST_MISSING:.0%} allowed)"
-            message = f"the judge {judge.judge} on outputs of the {name}: {lack}"
+            message = f"the judge {judge.judge} on {name}: {lack}"
             return Verdict("JudgeTrusted", "Unknown", "NotCalibrated", message)
-    told = "; ".join(f"outputs of the {name}: {_bounds(one)}" for name, one in arms.items())
+    told = "; ".join(f"{name}: {_bounds(one)}" for name, one in outputs.items())
     message = f"the judge {judge.judge} on {told}; {LEAST_BOUND:.2f} required of each"
-    lacking = [n for one in arms.values() for low, n in _sides(one) if low < LEAST_BOUND]
+    lacking = [n for one in outputs.values() for low, n in _sides(one) if low < LEAST_BOUND]
     if not lacking:
         message += f"; none of {len(judge.canaries_shown)} kinds of canaries passed"
         return Verdict("JudgeTrusted", "True", "Calibrated", message)

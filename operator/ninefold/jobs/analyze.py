@@ -6,7 +6,9 @@ import logging
 from ninefold.analysis import Analysis, Embedded, EngineError, Home, Intents, analyze_parts
 from ninefold.api.artifacts import AnalysisReport, CaseRef, CaseSet, RunInputs
 from ninefold.jobs.failures import JobFailure
+from ninefold.jobs.history import open_history
 from ninefold.jobs.keeping import Parts, parts_in
+from ninefold.jobs.passes import Judging
 from ninefold.jobs.reading import PartLost, read_window
 from ninefold.jobs.runtime import JobContext
 from ninefold.jobs.stock import Progress
@@ -28,14 +30,16 @@ async def run(ctx: JobContext) -> AnalysisReport:
     kept = parts_in(ctx.store, ctx.run)
     try:
         backend = open_backend(ctx.run.backend, ctx.traces(), agent=ctx.run.agent.traces.agent_name)
-        # In a thread, so that the pod can be told to stop while the engine works.
-        done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept, home=_home(ctx))
+        async with open_history(ctx) as judge:
+            # In a thread, so that the pod can be told to stop while the engine works.
+            done = await asyncio.to_thread(analyze_window, backend, ctx.run, kept, home=_home(ctx), judge=judge)
+            told = await judge.told() if judge is not None else {}
     except TracesProblem as problem:
         raise JobFailure(problem.reason, problem.message, permanent=problem.permanent) from None
     except EngineError as error:
         raise JobFailure(error.reason, str(error), permanent=False) from None
     cases = [await _store(ctx, done.selection), await _store(ctx, done.sealed)]
-    report = done.report.model_copy(update={"cases": cases})
+    report = done.report.model_copy(update={"cases": cases, **told})
     log.info("analysed", extra={"traces": report.traces, "analysed": report.analysed, "patterns": len(report.patterns)})
     return report
 
@@ -47,13 +51,14 @@ def analyze_window(
     progress: Progress = lambda what, done, of: None,
     *,
     home: Home = Embedded,
+    judge: Judging | None = None,
 ) -> Analysis:
     """The analysis of a window, of which only what is new is read, on the engine that `home` opens.
 
     TracesProblem for what the user must mend, EngineError for what the engine cannot do.
     """
     for _ in range(TRIES):
-        reading = read_window(backend, inputs, kept, progress=progress)
+        reading = read_window(backend, inputs, kept, progress=progress, judge=judge)
         check_tally(reading.tally, inputs)
         try:
             parts = list(reading.parts(kept, inputs))

@@ -16,6 +16,7 @@ from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.purses import priced
 from ninefold.jobs.runtime import JobContext
 from ninefold.judges import JudgeDownError, ModelJudge, Session
+from ninefold.llm import AnswerCache
 from ninefold.replay import Answer, Request
 from ninefold.replay.buyer import given_of
 from ninefold.replay.watch import JUDGE_ADVICE
@@ -84,7 +85,9 @@ async def open_grading(ctx: JobContext, cases: Sequence[Case], purse: Purse) -> 
         yield Grading(graders, None, exploits)
         return
     seed = f"{ctx.run.run_uid}/{ctx.bucket}/{ctx.candidate_hash}"
-    async with _chat(ctx, judges, named, seed, purse=purse) as chat:
+    where = f"spec.success.judges.{'gate' if ctx.bucket == 'sealed' else 'search'}"
+    kept = OfOneSession(ctx.calls, seed)
+    async with judge_chat(ctx, judges, named, purse, where=where, counted=f"judge-{ctx.bucket}", kept=kept) as chat:
         name = f"{named.model} at {urlsplit(named.endpoint).netloc}"
         judge = ModelJudge(chat, judges.rubric, name)
         session = Session(judge, seed, await exploits.known(), ctx.run.policy.replay.concurrency)
@@ -99,7 +102,10 @@ async def open_grading(ctx: JobContext, cases: Sequence[Case], purse: Purse) -> 
             session.stop()
 
 
-def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str, *, purse: Purse) -> "Chat":
+def judge_chat(
+    ctx: JobContext, judges: Judges, judge: Judge, purse: Purse, *, where: str, counted: str, kept: AnswerCache
+) -> "Chat":
+    """The door to a judge, which is named at `where`; its tokens are `counted` under a name. Raises JobFailure."""
     from ninefold.llm import Chat  # noqa: PLC0415 - heavy, and most replays have no judge
 
     return Chat(
@@ -107,16 +113,16 @@ def _chat(ctx: JobContext, judges: Judges, judge: Judge, session: str, *, purse:
         judge.model,
         api_key=ctx.judge_api_key,
         max_tokens=judges.max_tokens,
-        budget=ctx.budget(f"judge-{ctx.bucket}-tokens"),
-        cache=_OfOneSession(ctx.calls, session),
+        budget=ctx.budget(f"{counted}-tokens"),
+        cache=kept,
         settings="spec.success.judges",
         purse=purse,
         what=What("judge"),
-        price=priced(ctx, judge.price, f"spec.success.judges.{'gate' if ctx.bucket == 'sealed' else 'search'}"),
+        price=priced(ctx, judge.price, where),
     )
 
 
-class _OfOneSession:
+class OfOneSession:
     """Answers of this session. The judge's answers hold no text: the request, which does, is only a hash in the key."""
 
     def __init__(self, calls: CallCache, session: str) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,21 @@ from ninefold.store import PartHead
 from ninefold.traces import StepTable, Tally, Window
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.objects import trace_hash
-from ninefold.traces.table import Tabulator, nonzero
+from ninefold.traces.table import Tabulator, nonzero, with_verdicts
+
+
+class Judging(Protocol):
+    """Grades a sample of what nothing else decides (`ninefold.jobs.history`)."""
+
+    def expects(self, slices: int) -> None:
+        """So many slices are going to be read."""
+
+    def see(self, record: TraceRecord) -> None:
+        """A trace of the pass under way."""
+
+    def verdicts(self, slices: int) -> Mapping[str, bool]:
+        """The pass, over so many slices, has ended: verdicts by trace id."""
+        ...
 
 
 def name_of(one: Window) -> str:
@@ -26,8 +41,10 @@ def name_of(one: Window) -> str:
 class Pass:
     """A table a slice in the making. `losses` are those of the backend; what is new in them is moved to a slice's."""
 
-    def __init__(self, inputs: RunInputs, slices: Sequence[Window], losses: Counter[str]) -> None:
-        self._inputs, self._slices, self._losses = inputs, slices, losses
+    def __init__(
+        self, inputs: RunInputs, slices: Sequence[Window], losses: Counter[str], judge: Judging | None = None
+    ) -> None:
+        self._inputs, self._slices, self._losses, self._judge = inputs, slices, losses, judge
         self._tables = {one.start: Tabulator(inputs.agent, Counter()) for one in slices}
 
     @property
@@ -39,17 +56,21 @@ class Pass:
         table = self._tables[min(max(start, self._slices[0].start), self._slices[-1].start)]
         self._take_losses(table)
         table.add(record)
+        if self._judge is not None:
+            self._judge.see(record)
 
     def keep(
         self, kept: Parts, before: Mapping[str, PartHead], until: int, digests: Mapping[int, str]
     ) -> dict[str, PartHead]:
         """Keep the part of every slice; returns their heads. `before` are those of earlier readings."""
         self._take_losses(self._tables[self._slices[0].start])
+        verdicts = self._judge.verdicts(len(self._slices)) if self._judge is not None else {}
         heads = {}
         for one in self._slices:
             name, table = name_of(one), self._tables.pop(one.start).table()
             ids = np.sort(np.array([trace_hash(i) for i in table.traces["trace_id"].to_pylist()], "<u8"))
             late = _late(kept, name, one, before.get(name), ids)
+            table = with_verdicts(table, verdicts) if verdicts else table
             losses = Counter(table.losses) + Counter(late_traces=late)
             table = replace(table, losses=nonzero(losses))
             data = Part.of(table, self._inputs).to_bytes() if len(ids) else b""

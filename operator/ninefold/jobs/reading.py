@@ -23,7 +23,7 @@ from ninefold.analysis.part import Part
 from ninefold.api.artifacts import RunInputs
 from ninefold.api.base import parse_duration
 from ninefold.jobs.keeping import Parts
-from ninefold.jobs.passes import Pass, name_of, part_of
+from ninefold.jobs.passes import Judging, Pass, name_of, part_of
 from ninefold.jobs.stock import Progress, Shard, Stock
 from ninefold.store import PartHead
 from ninefold.traces import Tally, TracesProblem, Window
@@ -98,9 +98,10 @@ def read_window(
     progress: Progress = lambda what, done, of: None,
     *,
     pause: Callable[[float], None] = time.sleep,
+    judge: Judging | None = None,
 ) -> Reading:
     """Read what is stale of this shard's share of the window. TracesProblem for what the user must mend."""
-    reader = _Reader(backend, inputs, kept, shard or Shard(), progress)
+    reader = _Reader(backend, inputs, kept, shard or Shard(), progress, judge=judge)
     if backend.source is None:
         return reader.of_server()
     for _ in range(TRIES):
@@ -121,8 +122,18 @@ def share(slices: Sequence[Window], shard: Shard, *, blocks: int = 1) -> list[in
 
 
 class _Reader:
-    def __init__(self, backend: Private, inputs: RunInputs, kept: Parts, shard: Shard, progress: Progress) -> None:
+    def __init__(
+        self,
+        backend: Private,
+        inputs: RunInputs,
+        kept: Parts,
+        shard: Shard,
+        progress: Progress,
+        *,
+        judge: Judging | None,
+    ) -> None:
         self._backend, self._inputs, self._kept, self._shard, self._progress = backend, inputs, kept, shard, progress
+        self._judge = judge
         asked = Window.of(inputs.window_start, inputs.window_end)
         self._length = DAY if backend.source is not None else length_for(asked)
         self._window = Window(slice_of(asked.start, self._length).start, asked.end)
@@ -140,6 +151,7 @@ class _Reader:
             if (head := heads.get(name_of(one))) is None or head.until < min(one.end + late, self._window.end)
         ]
         done, most = len(slices) - len(stale), 1
+        self._expects(len(stale))
         self._tell(done, len(slices))
         left = list(stale)
         while left:
@@ -178,6 +190,7 @@ class _Reader:
             heads = self._kept.heads([name_of(h.slice) for h in holdings])
             stale = [h for h in holdings if (head := heads.get(name_of(h.slice))) is None or head.digest != h.digest]
             done = len(holdings) - len(stale)
+            self._expects(len(stale))
             self._tell(done, len(holdings))
             for some in _together(stale):
                 needed = sorted({place for h in some for place in h.objects} - scratch.objects)
@@ -202,11 +215,15 @@ class _Reader:
         digests: dict[int, str],
     ) -> tuple[int, dict[str, PartHead]]:
         """Read some slices and keep their parts. Returns the bytes that were held, and the heads."""
-        one = Pass(self._inputs, slices, self._backend.losses)
+        one = Pass(self._inputs, slices, self._backend.losses, self._judge)
         for start, record in records:
             one.add(record, start)
         held = one.nbytes
         return held, one.keep(self._kept, heads, self._window.end, digests)
+
+    def _expects(self, stale: int) -> None:
+        if self._judge is not None:
+            self._judge.expects(stale)
 
     def _tell(self, done: int, of: int) -> None:
         self._progress("slices", done, of)

@@ -30,10 +30,19 @@ class Session:
     """`await begin()` before the first case, `grade` each answer, `await end()` after the last, then `report`.
 
     `seed` makes the canaries: another one for every session. `exploits`: texts that fooled a judge before.
+    `remembering` is the same judge, asked about answers where verdicts are kept for longer than a session.
     """
 
-    def __init__(self, judge: Judge, seed: str, exploits: Sequence[str] = (), concurrency: int = 8) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        seed: str,
+        exploits: Sequence[str] = (),
+        concurrency: int = 8,
+        remembering: Judge | None = None,
+    ) -> None:
         self._judge, self._seed, self._known = judge, seed, list(exploits)
+        self._of_answers = remembering or judge
         self._gate = asyncio.Semaphore(concurrency)
         self._shown, self._passed, self._missing = Counter[str](), Counter[str](), Counter[str]()
         self._fooled_by: list[Canary] = []
@@ -62,7 +71,7 @@ class Session:
         if known.success and known.by != "judge":
             self._learn(given.question, given.output)
         async with self._gate:
-            verdict = await self._judge.verdict(given.question, given.output)
+            verdict = await self._of_answers.verdict(given.question, given.output)
         return better_known(known, verdict)
 
     async def end(self) -> None:

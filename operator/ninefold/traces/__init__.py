@@ -6,10 +6,11 @@ from ninefold.traces.checks import check, check_tally
 from ninefold.traces.errors import signature_of
 from ninefold.traces.opening import open_backend
 from ninefold.traces.problem import TracesProblem
-from ninefold.traces.table import MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
+from ninefold.traces.table import BY_JUDGE, MESSAGES, SCORES, STEPS, TRACES, Seen, StepTable, collect, tabulate
 from ninefold.traces.tally import Tally
 
 __all__ = [
+    "BY_JUDGE",
     "MESSAGES",
     "SCORES",
     "STEPS",

@@ -6,12 +6,13 @@ says, and counts what it leaves out. Every analysis starts from a `StepTable`.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ninefold.api.agent import AgentSpec
 from ninefold.graders import BadRuleError, Graders
@@ -20,6 +21,8 @@ from ninefold.traces.given import graded
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.problem import TracesProblem
 
+BY_JUDGE = "ninefold/judge"
+"""`outcome_source` of a trace that a model has graded."""
 _TIME = pa.timestamp("ns", "UTC")
 
 TRACES = pa.schema(
@@ -172,6 +175,24 @@ class Tabulator:
         """All of it."""
         tables = {name: rows.table() for name, rows in self._columns.items()}
         return StepTable(**tables, losses=nonzero(self.losses), seen=Seen(self._total, *self._seen))
+
+
+def with_verdicts(table: StepTable, verdicts: Mapping[str, bool]) -> StepTable:
+    """The table with a judge's verdicts as the outcomes of traces that have none. `verdicts` by trace id."""
+    rows = zip(*(table.traces[name].to_pylist() for name in ("trace_id", "outcome")), strict=True)
+    own = [verdicts.get(i) if outcome is None else None for i, outcome in rows]
+    count = sum(verdict is not None for verdict in own)
+    traces = table.traces
+    for name, values in {
+        "outcome": own,
+        "outcome_score": [None if v is None else float(v) for v in own],
+        "outcome_source": [None if v is None else BY_JUDGE for v in own],
+    }.items():
+        place, kind = traces.schema.get_field_index(name), traces.schema.field(name)
+        traces = traces.set_column(place, kind, pc.coalesce(traces[name], pa.array(values, kind.type)))
+    losses = Counter(table.losses)
+    losses["unjudged"] -= count
+    return replace(table, traces=traces, losses=nonzero(losses))
 
 
 def _graders(agent: AgentSpec) -> Graders:

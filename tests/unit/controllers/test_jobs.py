@@ -208,6 +208,18 @@ async def test_a_pod_that_pays_for_calls_is_given_the_time_that_one_may_take():
     assert grace == {"probe": None, "analyze": None, "propose": 100, "replay-selection": 100, "replay-sealed": 100}
 
 
+async def test_the_key_of_the_search_judge_goes_to_the_analysis_where_that_judge_grades_history():
+    ref = {"name": "models", "key": "token"}
+    named = {"endpoint": "http://m/v1", "model": "small", "apiKeySecretRef": ref}
+    judges = {"rubric": "It is right.", "search": named, "gate": {"endpoint": "http://m/v1", "model": "large"}}
+    for history, given in ((0, {}), (100, {"NINEFOLD_JUDGE_API_KEY": ref})):
+        agent = an_agent_object(success={"score": "solved", "judges": {**judges, "history": history}})
+        world = a_world(agent=agent)
+        await world.settle()
+        jobs = {job["metadata"]["labels"]["ninefold.dev/job-stage"]: job for job in world.cluster.all("Job")}
+        assert secrets_of(jobs["analyze"]) == given
+
+
 async def test_the_password_of_the_engine_goes_to_the_analysis_alone():
     ref = {"name": "clickhouse", "key": "password"}
     engine = {"clickhouse": {"url": "http://clickhouse:8123", "passwordSecretRef": ref}}
