@@ -144,10 +144,11 @@ def test_redis_lets_the_operator_and_jobs_of_the_watched_namespaces_in(render: R
     assert some[1]["podSelector"] == jobs
 
 
-def test_redis_is_given_more_memory_than_it_may_fill(render: Render) -> None:
+def test_redis_is_given_more_memory_than_it_may_fill_and_forgets_nothing_when_it_is_full(render: Render) -> None:
     values = {"redis": {"builtIn": {"maxMemoryMiB": 512, "resources": {"limits": {"cpu": 1, "memory": "1Mi"}}}}}
     container = deployment(render(values), "redis")["spec"]["template"]["spec"]["containers"][0]
     assert container["command"][container["command"].index("--maxmemory") + 1] == "512mb"
+    assert container["command"][container["command"].index("--maxmemory-policy") + 1] == "noeviction"
     assert container["resources"]["limits"] == {"cpu": 1, "memory": "768Mi"}
 
 

@@ -22,6 +22,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 
 from ninefold.api.spending import Spent
@@ -152,9 +153,14 @@ def _trouble(error: Exception) -> str:
             return "refuses the user or password: check the URL of Redis that Ninefold was given"
         case NoPermissionError():
             return "does not let this user read and write keys ninefold:*: extend the user's ACL"
-        case OutOfMemoryError():
-            return "is full: give it more memory, or an eviction policy such as volatile-ttl"
+        case _ if _is_full(error):
+            return "is full: give it more memory (in the chart: redis.builtIn.maxMemoryMiB)"
         case ReadOnlyError():
             return "is a read-only replica: name the primary"
         case _:
             return f"cannot be used ({type(error).__name__}): check that it runs and can be reached from here"
+
+
+def _is_full(error: Exception) -> bool:
+    """A script that may not write any more ends in the error of scripts, which quotes the one of memory."""
+    return isinstance(error, OutOfMemoryError) or (isinstance(error, ResponseError) and "OOM command" in str(error))

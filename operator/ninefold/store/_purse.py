@@ -11,9 +11,9 @@ request once (`once`) both bookings become the one call that was made.
 **One pod.** A pod takes the stage's epoch when it opens the purse, and a booking of an older epoch is refused. So of
 two pods that work at once (a node that came back from the dead) only the newer one buys.
 
-**Lost.** Redis may evict or lose the counters, which must not hand the budget back. A pod remembers what it has seen
-and writes it back when the counters' epoch is gone; before the pod's own time, `floor` is what the ledger has booked of
-earlier stages. Only what a pod spent that was killed together with Redis is forgotten.
+**Lost.** Redis may lose the counters (or evict them, where it was told to), which must not hand the budget back. A pod
+remembers what it has seen and writes it back when the counters' epoch is gone; before the pod's own time, `floor` is
+what the ledger has booked of earlier stages. Only what a pod spent that was killed together with Redis is forgotten.
 """
 
 import json

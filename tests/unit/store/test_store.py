@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from ninefold.api.run import ArtifactRef
+from ninefold.api.spending import Spent
+from ninefold.spending import What
 from ninefold.store import (
     MAX_ARTIFACT_BYTES,
     ArtifactError,
@@ -128,11 +130,24 @@ async def test_a_wrong_password_is_told_as_such(redis_server: RedisServer) -> No
             await store.ping()
 
 
-async def test_a_full_redis_is_told_as_such(store: Store, raw: redis.Redis) -> None:
+async def test_a_full_redis_says_so_to_every_writer_and_keeps_what_it_holds(store: Store, raw: redis.Redis) -> None:
+    artifact = await store.artifacts.put(KEY, bytes(100))
+    budget = store.budget("full", "run-uid", "replay-calls")
+    assert await budget.reserve(7, 10)
+    purse = await store.purse("full", "run-uid", "replay-sealed")
     raw.config_set("maxmemory", "1")
     try:
-        with pytest.raises(StoreUnavailableError, match="is full"):
-            await store.artifacts.put(KEY, bytes(100))
+        writes = (
+            lambda: store.artifacts.put(KEY, bytes(100)),
+            lambda: store.calls("full").put({"prompt": "hello"}, {"text": "hello"}),
+            lambda: budget.reserve(1, 10),
+            lambda: purse.book("call", What("replay", "baseline"), Spent(calls=1)),
+        )
+        for write in writes:
+            with pytest.raises(StoreUnavailableError, match=r"^Redis at \S+ is full: give it more memory"):
+                await write()
+        assert await store.artifacts.get(artifact) == bytes(100)
+        assert await budget.spent() == 7
     finally:
         raw.config_set("maxmemory", "0")
 
