@@ -5,9 +5,7 @@ sample where there are many. `decisions` reads all of them as sequences of codes
 pattern among the failures that the first look leaves unexplained.
 """
 
-import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +30,7 @@ from ninefold.analysis.questions import ask, not_identified
 from ninefold.analysis.shrink import shrunk
 from ninefold.analysis.standing import success_rate
 from ninefold.analysis.together import Whole, cluster_names, together
+from ninefold.analysis.uncollected import uncollected
 from ninefold.api.artifacts import AnalysisReport, CaseSet, RunInputs
 from ninefold.traces import StepTable
 
@@ -70,22 +69,7 @@ def analyze_parts(
     return conclude(together(list(parts)), inputs, intents, home)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of cycles: the sample's calls are a million objects without one, walked again and again.
-
-    What is let go is freed at once all the same, by its count.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-@_uncollected()
+@uncollected()
 def conclude(whole: Whole, inputs: RunInputs, intents: Intents | None = None, home: Home = Embedded) -> Analysis:
     """The analysis of what is together."""
     settings = inputs.policy.analysis

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from ninefold.analysis.actions import frame
+from ninefold.analysis.uncollected import uncollected
 from ninefold.analysis.words import identifiers, loads, numbers, one_word, quotations, readable, values, words
 
 SHOWN = pa.struct([("path", pa.string()), ("surface", pa.string()), ("place", pa.int32())])
@@ -51,6 +52,7 @@ class _Said(NamedTuple):
     frame: str
     source: str
     used: tuple[str, ...]
+    names: frozenset[str]  # the same
     numbers: frozenset[str]
     quoted: frozenset[str] | None  # words in quotations; None: nothing is quoted
 
@@ -62,8 +64,9 @@ class _Lists:
     flat: list[Any] = field(default_factory=list)
     ends: list[int] = field(default_factory=lambda: [0])
 
-    def add(self, items: Iterable[Any]) -> None:
-        self.flat.extend(items)
+    def add(self, items: Sequence[Any]) -> None:
+        if items:
+            self.flat += items
         self.ends.append(len(self.flat))
 
     def array(self, type_: pa.DataType) -> pa.ListArray:
@@ -77,6 +80,7 @@ class _Lists:
         return pa.ListArray.from_arrays(pa.array(self.ends, pa.int32()), made, type=type_)
 
 
+@uncollected()
 def read(calls: pa.Table, traces: Sequence[int], told: Sequence[Told]) -> pa.Table:
     """Calls (columns tool, args, result and error) as columns CALLS. `traces`: for each call the place of its trace in
 
@@ -96,7 +100,7 @@ def read(calls: pa.Table, traces: Sequence[int], told: Sequence[Told]) -> pa.Tab
         frames.append(said.frame)
         sources.append(said.source)
         used.add(said.used if error is None else ())
-        bare.add(sorted(before.bare(said.used)))
+        bare.add(sorted(before.bare(said.names)))
         strange = before.strange(said)
         figures.append(strange and strange[0])
         quoted.add(strange[1] if strange else ())
@@ -114,7 +118,8 @@ def read(calls: pa.Table, traces: Sequence[int], told: Sequence[Told]) -> pa.Tab
 def _said(tool: str, args: str) -> _Said:
     quotes = quotations(args)
     inside = frozenset(w for q in quotes for w in words(q)) if quotes else None
-    return _Said(frame(args), readable(tool, args), tuple(sorted(identifiers(args))), frozenset(numbers(args)), inside)
+    names = frozenset(identifiers(args))
+    return _Said(frame(args), readable(tool, args), tuple(sorted(names)), names, frozenset(numbers(args)), inside)
 
 
 class _Before:
@@ -128,9 +133,9 @@ class _Before:
         self._read = [0, 0]
         self._valued = False
 
-    def bare(self, used: Iterable[str]) -> set[str]:
+    def bare(self, names: frozenset[str]) -> frozenset[str]:
         """The names that nothing accounts for."""
-        rest = set(used) - self._told.words
+        rest = names - self._told.words
         return rest - self._shown_words() if rest else rest
 
     def strange(self, said: _Said) -> tuple[bool, list[str]] | None:
@@ -182,9 +187,9 @@ class Near:
 
 def _shown(result: str) -> list[tuple[str, str, int]]:
     places: dict[tuple[str, str], int] = {}
-    for place, (path, value) in enumerate(values(result)):
-        if one_word(value):
-            places.setdefault((path, value), place)
+    for place, leaf in enumerate(values(result)):
+        if leaf not in places and one_word(leaf[1]):
+            places[leaf] = place
     return [(path, surface, place) for (path, surface), place in places.items()]
 
 

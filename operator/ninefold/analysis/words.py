@@ -76,12 +76,16 @@ def readable(tool: str, args: str) -> str:
 
 def identifiers(args: str) -> set[str]:
     """Names in a call's arguments, outside quotes, in lower case."""
-    return {w.lower() for _, text in texts(args) for w in WORD.findall(_QUOTED.sub(" ", text)) if len(w) <= MAX_WORD}
+    out = set[str]()
+    for _, text in texts(args):
+        out |= words(_QUOTED.sub(" ", text) if "'" in text or '"' in text else text)
+    return {w for w in out if len(w) <= MAX_WORD}
 
 
 def quotations(args: str) -> set[str]:
     """What stands in quotes within the text arguments of a call, in lower case and without the quotes."""
-    return {q[1:-1].lower() for _, text in texts(args) for q in _QUOTED.findall(text) if len(q) > 2}
+    found = (q for _, text in texts(args) if "'" in text or '"' in text for q in _QUOTED.findall(text))
+    return {q[1:-1].lower() for q in found if len(q) > 2}
 
 
 def numbers(text: str) -> set[str]:
@@ -92,6 +96,8 @@ def numbers(text: str) -> set[str]:
 
 def words(text: str) -> set[str]:
     """Every word of a text, in lower case."""
+    if text.isascii():  # as long in lower case as it is
+        return set(WORD.findall(text.lower()))
     return {w.lower() for w in WORD.findall(text)}
 
 
@@ -100,7 +106,10 @@ def one_word(value: str) -> bool:
 
     No number, date, mail or phrase is one word; `order_48213` and `X7K2PQ` are keys of somebody's records.
     """
-    return len(value) <= MAX_WORD and WORD.fullmatch(value) is not None and not RECORD.search(value)
+    plain = value.isascii() and value.isidentifier()
+    if len(value) > MAX_WORD or not (plain or WORD.fullmatch(value)):
+        return False
+    return value.isalpha() or not RECORD.search(value)
 
 
 def values(result: str) -> list[tuple[str, str]]:
