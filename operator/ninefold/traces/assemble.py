@@ -42,7 +42,7 @@ def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
     """One trace from its spans, of which there is at least one."""
     ordered = _in_order(spans, losses)
     timed = _settled(ordered, losses)
-    messages: Messages = {}
+    messages = _Store()
     told = [s for s in ordered if s.kind is not None]
     losses["not_genai"] += len(ordered) - len(told)
     told = _with_calls_of_messages(told)
@@ -69,7 +69,7 @@ def assemble(spans: Sequence[Span], losses: Counter[str]) -> TraceRecord:
         metadata={key: metadata_text(value) for key, value in metadata.items()},
         steps=steps,
         scores=tuple(sorted(scores, key=lambda s: (s.ts, s.name, s.step_id or ""))),
-        messages=messages,
+        messages=messages.known,
     )
 
 
@@ -162,7 +162,7 @@ def _from_message(asker: Span, n: int, call: ToolCall) -> Span:
     return replace(made, tool_name=call.name, call_id=call.call_id, args=call.args)
 
 
-def _step(index: int, span: Span, messages: Messages) -> Step:
+def _step(index: int, span: Span, messages: "_Store") -> Step:
     assert span.kind is not None
     history = list(span.messages)
     system = span.system
@@ -187,9 +187,9 @@ def _step(index: int, span: Span, messages: Messages) -> Step:
         tool_call_id=span.call_id,
         tool_args=span.args,
         tool_result=span.result,
-        messages_in_hash=_store(history, messages),
+        messages_in_hash=messages.store(history),
         message_out=said or None,
-        system_prompt_hash=_store([Message("system", system)], messages) if system else None,
+        system_prompt_hash=messages.store([Message("system", system)]) if system else None,
         prompt_name=span.prompt_name,
         prompt_version=span.prompt_version,
         model=span.model,
@@ -205,14 +205,24 @@ def _step(index: int, span: Span, messages: Messages) -> Step:
     )
 
 
-def _store(history: Sequence[Message], messages: Messages) -> str | None:
-    """Stores a history message by message; the hash of its last one names it."""
-    parent: str | None = None
-    for message in history:
-        own = message_hash(parent, message.role, message.content)
-        messages.setdefault(own, (parent, message.role, message.content))
-        parent = own
-    return parent
+class _Store:
+    """The messages of a trace, each hashed once: every turn tells the history before it again."""
+
+    def __init__(self) -> None:
+        self.known: Messages = {}
+        self._hashes: dict[tuple[str | None, str, str], str] = {}
+
+    def store(self, history: Iterable[Message]) -> str | None:
+        """Stores a history message by message; the hash of its last one names it."""
+        parent: str | None = None
+        for message in history:
+            line = parent, message.role, message.content
+            own = self._hashes.get(line)
+            if own is None:
+                own = self._hashes[line] = message_hash(*line)
+                self.known.setdefault(own, line)
+            parent = own
+        return parent
 
 
 def message_hash(parent: str | None, role: str, content: str) -> str:

@@ -7,12 +7,13 @@ can be read of it is kept (`truncated_messages`).
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ninefold.traces import genai
 from ninefold.traces.indexed import indexed
 from ninefold.traces.model import Message, Score, Span
 from ninefold.traces.precedence import fields_of, kind_of, metadata_of
+from ninefold.traces.told import Told
 
 Events = Sequence[tuple[str, int, Mapping[str, Any]]]
 """Name, time and attributes of each event of a span."""
@@ -25,8 +26,13 @@ _MESSAGE_EVENTS = {
 }
 
 
-def apply(span: Span, attributes: Mapping[str, Any], events: Events, losses: Counter[str]) -> None:
-    """Fill in what attributes and events say. What does not follow its convention is counted and left out."""
+def apply(
+    span: Span, attributes: Mapping[str, Any], events: Events, losses: Counter[str], told: Told | None = None
+) -> None:
+    """Fill in what attributes and events say. What does not follow its convention is counted and left out.
+
+    `told` is what other spans of the trace have told, if the caller keeps it.
+    """
     for name, _, said in events:
         if name == _DETAILS:  # the current conventions allow the content on an event instead of the span
             attributes = {**said, **attributes}
@@ -49,7 +55,7 @@ def apply(span: Span, attributes: Mapping[str, Any], events: Events, losses: Cou
     if span.kind == "tool":
         _tool(span, attributes, fields)
     elif span.kind is not None:
-        _conversation(span, attributes, fields, events, losses)
+        _conversation(span, _Said(attributes, fields, events, told or Told()), losses)
     span.scores = [s for s in (_score(span, *event, losses) for event in events) if s]
     for name, _, said in events:
         if name == "exception" and not span.error_message:
@@ -84,17 +90,23 @@ def _entity(value: Any, *keys: str) -> Any:
     return next((inner[key] for key in keys if inner.get(key)), inner)
 
 
-def _conversation(
-    span: Span, attributes: Mapping[str, Any], fields: Mapping[str, Any], events: Events, losses: Counter[str]
-) -> None:
-    system = genai.messages_of(fields.get("system prompt"), losses, "system")
+class _Said(NamedTuple):
+    attributes: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    events: Events
+    told: Told
+
+
+def _conversation(span: Span, by: _Said, losses: Counter[str]) -> None:
+    attributes, told = by.attributes, by.told
+    system = told.messages(by.fields.get("system prompt"), losses, "system")
     span.system = "\n".join(m.content for m in system) or None
-    heard, said = _events(events, losses)
+    heard, said = _events(by.events, losses) if by.events else ((), ())
     get = attributes.get
     span.messages = (
-        genai.messages_of(get("gen_ai.input.messages"), losses)
+        told.messages(get("gen_ai.input.messages"), losses)
         or heard
-        or genai.messages_of(get("gen_ai.prompt"), losses)
+        or told.messages(get("gen_ai.prompt"), losses)
         or _openinference(attributes, "llm.input_messages", losses)
         or _openllmetry(attributes, "gen_ai.prompt", losses)
     )

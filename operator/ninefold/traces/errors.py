@@ -43,6 +43,8 @@ def looks_like_error(result: str) -> bool:
     """
     head = result.lstrip()[:200]
     if head.startswith("{"):
+        if "rror" not in result and "\\" not in result:
+            return False  # neither key is in it, nor an escape that could hide one
         try:
             value = json.loads(result)
         except (ValueError, RecursionError):

@@ -16,6 +16,8 @@ from typing import Any
 from ninefold.traces.mended import mended
 from ninefold.traces.model import PROGRAM, Message, Score, ToolCall
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
 
 def text_of(value: Any) -> str | None:
     """One text for equal values: JSON with sorted keys and no blanks for what is, or parses as, an object or a list."""
@@ -29,7 +31,7 @@ def text_of(value: Any) -> str | None:
         except (ValueError, RecursionError):
             return str(value)
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _canonical(value)
     except RecursionError:
         return str(value)
 
@@ -67,7 +69,7 @@ def messages_of(value: Any, losses: Counter[str], role: str = "user") -> tuple[M
     if isinstance(value, dict):
         value = value.get("messages", [value])
     items = value if isinstance(value, list) else []
-    if items and all(isinstance(i, dict) and role_of(i) is None for i in items):
+    if is_bare(items):
         return (_message("system", [_part(i) for i in items]),)
     out = []
     for item in items:
@@ -76,6 +78,11 @@ def messages_of(value: Any, losses: Counter[str], role: str = "user") -> tuple[M
             continue
         out.append(_message(str(role_of(item)), [*_parts(item), *_calls(item)]))
     return tuple(out)
+
+
+def is_bare(items: list[Any]) -> bool:
+    """Whether these are parts without messages around them."""
+    return bool(items) and all(isinstance(i, dict) and role_of(i) is None for i in items)
 
 
 _LANGCHAIN = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}

@@ -13,6 +13,7 @@ from ninefold.traces import conventions
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Span, TraceRecord
 from ninefold.traces.spool import by_trace
+from ninefold.traces.told import Told
 
 
 class Event(TypedDict):
@@ -46,10 +47,11 @@ def traces_of(flats: Iterable[Flat], size: int, losses: Counter[str]) -> Iterato
 
 def trace_of(flats: list[Flat], losses: Counter[str]) -> TraceRecord:
     """One trace of all its spans, at least one. How many they may be is the business of whoever holds them."""
-    return assemble([span_of(flat, losses) for flat in flats], losses)
+    told = Told()
+    return assemble([span_of(flat, losses, told) for flat in flats], losses)
 
 
-def span_of(flat: Flat, losses: Counter[str]) -> Span:
+def span_of(flat: Flat, losses: Counter[str], told: Told) -> Span:
     """A flat record as a `Span`. What makes no sense in it is counted and left out; the span stays."""
     start, end = flat["start"], flat["end"]
     if not start:
@@ -62,7 +64,7 @@ def span_of(flat: Flat, losses: Counter[str]) -> Span:
     span.failed = flat["failed"]
     span.error_message = flat["message"] if flat["failed"] else None
     events = [(e["name"], e["ts"], e["attributes"]) for e in flat["events"]]
-    conventions.apply(span, flat["attributes"], events, losses)
+    conventions.apply(span, flat["attributes"], events, losses, told)
     span.agent_version = span.agent_version or _text(resource.get("service.version"))
     if span.kind == "llm" and not span.messages and not span.output:
         losses["llm_without_content"] += 1

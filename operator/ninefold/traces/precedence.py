@@ -13,7 +13,8 @@ older one, so one table serves all. `docs/backends/conventions.md` shows it to u
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ninefold.traces.model import StepKind
 
@@ -76,16 +77,53 @@ _PLACES = {name: (field, place) for field, row in FIELDS.items() for place, name
 """Attribute to the field that it is about and its place in the row: a span has fewer attributes than there are."""
 
 
+class Shape(NamedTuple):
+    """What the names of a span's attributes say, whatever their values."""
+
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each field that has attributes, with those in the order of its row."""
+    own: tuple[str, ...]
+    """Attributes that are metadata."""
+    said: tuple[tuple[str, str], ...]
+    """Those that OpenLLMetry marks as metadata, with the names that the team gave them."""
+
+
+_MOST_NAMES = 64
+"""Attributes of a span above which its shape is not remembered: lists that became names (`gen_ai.prompt.0.role`)."""
+
+
+def shape_of(attributes: Mapping[str, Any]) -> Shape:
+    """The shape of a span's attributes; instrumentation writes the same few again and again."""
+    names = tuple(attributes)
+    return _remembered(names) if len(names) <= _MOST_NAMES else _shape(names)
+
+
+def _shape(names: tuple[str, ...]) -> Shape:
+    fields: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        if name in _PLACES:
+            field, place = _PLACES[name]
+            fields.setdefault(field, []).append((place, name))
+    said = [n for n in names if n.startswith(ASSOCIATION) and n not in _PLACES]
+    return Shape(
+        tuple((field, tuple(name for _, name in sorted(own))) for field, own in fields.items()),
+        tuple(name for name in names if not name.startswith(CONSUMED)),
+        tuple((name, name.removeprefix(ASSOCIATION)) for name in said),
+    )
+
+
+_remembered = lru_cache(maxsize=1024)(_shape)
+
+
 def fields_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Of each field the first attribute of its row that is there and not empty."""
     found: dict[str, Any] = {}
-    places: dict[str, int] = {}
-    for name, value in attributes.items():
-        at = _PLACES.get(name)
-        if at is not None and value is not None and value != "":
-            field, place = at
-            if place < places.get(field, len(_PLACES)):
-                found[field], places[field] = value, place
+    for field, names in shape_of(attributes).fields:
+        for name in names:
+            value = attributes[name]
+            if value is not None and value != "":
+                found[field] = value
+                break
     return found
 
 
@@ -101,11 +139,6 @@ def kind_of(attributes: Mapping[str, Any], fields: Mapping[str, Any]) -> StepKin
 
 def metadata_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What is left when all that has a meaning is taken: the words of the team that runs the agent."""
-    own: dict[str, Any] = {}
-    said: dict[str, Any] = {}
-    for name, value in attributes.items():
-        if not name.startswith(CONSUMED):
-            own[name] = value
-        elif name.startswith(ASSOCIATION) and name not in _PLACES:
-            said[name.removeprefix(ASSOCIATION)] = value
-    return {**said, **own}
+    shape = shape_of(attributes)
+    said = {name: attributes[attribute] for attribute, name in shape.said}
+    return said | {name: attributes[name] for name in shape.own}
