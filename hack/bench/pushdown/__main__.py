@@ -71,7 +71,7 @@ def main() -> None:
 def _measured(way: str, url: str, server: int) -> tuple[dict[str, Any], pa.Table]:
     agent, whole, statement = WAYS[way]
     weighed, tables = Weighed(), list[StepTable]()
-    reader.WHOLE = statement
+    vars(reader)["WHOLE"] = statement  # what the room imports is not its to export
     began, before = time.perf_counter(), (cpu_seconds([os.getpid()]), cpu_seconds([server]))
     for n in range(PASSES):
         backend = reader.ClickHouse(ClickHouseSource(url=url), {}, agent, weighed)
