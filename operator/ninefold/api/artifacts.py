@@ -405,6 +405,11 @@ class Outcome(Model):
     steps: int = 0
     error_steps: int = Field(0, description="Steps that ended in an error.")
     tokens: int = Field(0, description="Prompt and completion tokens, as the endpoint reports them.")
+    micro_usd: int | None = Field(None, ge=0, description="What it cost, in millionths of a US dollar.")
+    millis: int | None = Field(None, ge=0, description="Milliseconds from the question to the answer.")
+    invented: int | None = Field(
+        None, ge=0, description="Names, numbers and quotations in calls and answer that nothing before supports."
+    )
     error: str | None = None
     tool_calls: int = Field(0, ge=0, description="Tool calls that were asked for, where Ninefold runs the loop.")
     tool_answers: int = Field(0, ge=0, description="Those that a recording or the sandbox could answer.")

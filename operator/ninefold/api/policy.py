@@ -175,6 +175,17 @@ class Gate(Model):
     max_token_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
         2.0, description="Tokens per case under the candidate over those under the baseline."
     )
+    max_cost_ratio: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="Money per case under the candidate over that under the baseline. Absent: told, not limited."
+    )
+    max_latency_ratio: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="Time per case under the candidate over that under the baseline. Absent: told, not limited."
+    )
+    max_invented_increase: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="The share of cases in which the agent names what nothing had shown it may not be shown to grow by "
+        "more than this.",
+    )
 
 
 class Approval(Model):

@@ -84,6 +84,9 @@ class Figures(Model):
     candidate: Fraction | None = Field(None, description="Success of the candidate on the sealed cases.")
     gain: float | None = Field(None, description="Difference, paired.")
     gain_bound: float | None = Field(None, description="Its lower bound at the alpha that this cycle spends.")
+    expected: Fraction | None = Field(
+        None, description="Success to expect of the candidate on all traffic: that of the traces plus the gain."
+    )
     pairs: int | None = Field(None, ge=0, description="Paired cases.")
     replay_calls: int | None = Field(None, ge=0, description="Calls of the replay endpoint that were paid.")
 

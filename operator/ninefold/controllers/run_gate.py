@@ -110,10 +110,21 @@ def _measured(s: RunSnapshot, report: ReplayReport, figures: Figures) -> list[Ga
 
 
 def _figures(s: RunSnapshot, result: GateResult, report: ReplayReport) -> Figures:
-    """The gate's numbers beside the analysis'; the calls of both buckets."""
+    """The gate's numbers beside the analysis'; the calls of both buckets.
+
+    Sealed cases may be easier or harder than the traffic, for both arms alike. Their gain is what they prove, so what
+    to expect is the success of all traces plus that gain (the difference estimator: Cochran 1977, ch. 7).
+    """
     before = s.run.status.figures
     calls = (before.replay_calls or 0) + report.calls_paid
-    update = {"traces": before.traces, "success": before.success, "replay_calls": calls}
+    known, gain = before.success, result.figures.gain
+    expected = None if known is None or gain is None else min(1.0, max(0.0, known + gain))
+    update = {
+        "expected": expected,
+        "traces": before.traces,
+        "success": before.success,
+        "replay_calls": calls,
+    }
     return rounded(result.figures.model_copy(update=update))
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from ninefold.api.run import Figures
-from ninefold.gate.checks import Check, controls_silent, gain_bound, improved, no_regression, within_budget
+from ninefold.gate.checks import Check, controls_silent, gain_bound, improved, no_regression
 from ninefold.gate.diversity import diversity_kept
 from ninefold.gate.evidence import Evidence, GateInput, gather
+from ninefold.gate.limits import within_budget
 from ninefold.gate.safety import safety_kept
 from ninefold.gate.trust import judge_trusted
 from ninefold.gate.verdict import Verdict
@@ -13,8 +14,8 @@ from ninefold.gate.verdict import Verdict
 CHAIN: tuple[Check, ...] = (
     controls_silent,  # what cannot help does not help; else nothing below can be believed
     improved,  # the gain is proved, above what the policy requires
-    no_regression,  # no loss overall, and no large intent is harmed
-    within_budget,  # prompts fit, and cases do not cost much more
+    no_regression,  # no loss overall, no large intent is harmed, and no more is invented
+    within_budget,  # prompts fit, and cases do not take much more
     diversity_kept,  # different cases still get different answers
     safety_kept,  # strangers are obeyed no more than before
     judge_trusted,  # who said what succeeded can be believed; else nothing above can

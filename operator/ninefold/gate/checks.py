@@ -5,12 +5,14 @@ True lets the candidate through, False stops it, Unknown says that this replay c
 """
 
 from collections.abc import Callable
+from statistics import fmean
 
+from ninefold.api.artifacts import BASELINE, Outcome
 from ninefold.api.policy import Gate
 from ninefold.gate import betting, mcnemar
 from ninefold.gate.evidence import INTENT_PAIRS, Evidence
 from ninefold.gate.verdict import Verdict
-from ninefold.pairing import Sample
+from ninefold.pairing import Sample, cluster_means
 
 MISSING_AT_MOST = 0.2
 """Share of replayed cases that may lack an outcome. Above, the endpoint was down rather than a case hard."""
@@ -62,7 +64,8 @@ def _as_good_with_less(evidence: Evidence) -> Verdict:
 
 
 def no_regression(evidence: Evidence) -> Verdict:
-    """Non-inferiority: overall it is shown, and no intent with enough pairs is shown to lose more than the margin."""
+    """Non-inferiority: overall it is shown; no intent with enough pairs is shown to lose more than the margin, and the
+    agent is not shown to invent more."""
     if lack := shortfall(evidence, evidence.overall):
         return Verdict("NoRegression", "Unknown", "Inconclusive", lack)
     margin = evidence.given.gate.non_inferiority_margin
@@ -72,30 +75,12 @@ def no_regression(evidence: Evidence) -> Verdict:
         return Verdict("NoRegression", "False", "LossNotExcluded", message)
     if harmed := [harm for name, sample in evidence.intents if (harm := _harm(evidence, name, sample))]:
         return Verdict("NoRegression", "False", "IntentHarmed", "; ".join(harmed[:_NAMED]))
+    inventing, more = _inventing(evidence)
+    if more:
+        return Verdict("NoRegression", "False", "InventsMore", inventing)
     message = f"overall bound {_pp(bound)} > {_pp(-margin)} allowed, {_size(evidence.overall)}{_intents(evidence)}"
+    message += f"; {inventing}" if inventing else ""
     return Verdict("NoRegression", "True", "NotInferior", message)
-
-
-def within_budget(evidence: Evidence) -> Verdict:
-    """The largest rendered prompt fits, and a case does not cost many more tokens than under the baseline."""
-    gate, sample = evidence.given.gate, evidence.overall
-    limit = min((n for n in (gate.max_prompt_tokens, evidence.given.context_window) if n), default=None)
-    prompt = evidence.prompt_tokens
-    if prompt is None:
-        return Verdict("WithinBudget", "Unknown", "Inconclusive", "the replay does not say how large the prompts were")
-    if limit and prompt > limit:
-        message = f"largest rendered prompt {prompt} tokens > {limit} allowed"
-        return Verdict("WithinBudget", "False", "PromptTooLarge", message)
-    parts = [f"largest rendered prompt {prompt} tokens" + (f" ≤ {limit} allowed" if limit else ", no limit set")]
-    if not sample.tokens_reference:
-        parts.append("the endpoint reports no usage, so tokens per case are not compared")
-        return Verdict("WithinBudget", "True", "WithinLimits", "; ".join(parts))
-    ratio = sample.tokens_arm / sample.tokens_reference
-    over = ratio > gate.max_token_ratio
-    parts.append(f"tokens per case × {ratio:.2f} {'>' if over else '≤'} × {gate.max_token_ratio:.2f} allowed")
-    return Verdict(
-        "WithinBudget", "False" if over else "True", "TooManyTokens" if over else "WithinLimits", "; ".join(parts)
-    )
 
 
 def controls_silent(evidence: Evidence) -> Verdict:
@@ -166,6 +151,33 @@ def _harm(evidence: Evidence, name: str, sample: Sample) -> str | None:
     if bound >= -margin:
         return None
     return f"{quoted(name)} {_pp(sample.gain)}, upper bound {_pp(bound)} < {_pp(-margin)} allowed, {_size(sample)}"
+
+
+def _inventing(evidence: Evidence) -> tuple[str, bool]:
+    """Cases in which something without support is named, as a sentence, and whether growth above the limit is shown.
+
+    At the policy's whole alpha, as for an intent. Empty where too few pairs tell.
+    """
+    gate, arm = evidence.given.gate, evidence.given.candidate
+    told = [
+        row
+        for row in evidence.given.report.rows
+        if all((o := row.outcomes.get(name)) is not None and o.invented is not None for name in (BASELINE, arm))
+    ]
+    means = cluster_means(told, arm, BASELINE, _invents)
+    if len(means) < gate.min_pairs:
+        return "", False
+    bound = betting.lower_bound(means, gate.alpha, evidence.overall.planned)
+    grown = bound > gate.max_invented_increase
+    return (
+        f"cases with something invented {_pp(fmean(means))}, lower bound {_pp(bound)} {'>' if grown else '≤'} "
+        f"{_pp(gate.max_invented_increase)} allowed",
+        grown,
+    )
+
+
+def _invents(outcome: Outcome) -> int:
+    return int(bool(outcome.invented))
 
 
 def _intents(evidence: Evidence) -> str:

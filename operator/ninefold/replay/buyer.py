@@ -13,6 +13,7 @@ from typing import Any
 from ninefold.api.agent import Success
 from ninefold.api.artifacts import Outcome
 from ninefold.graders import Given, Grade, Graders, question_of
+from ninefold.replay.invented import invented
 from ninefold.replay.mode import Answer, Ask, Bought, PassingError, RejectedError, Replayer, Request, Usage, Walker
 from ninefold.replay.till import Till
 from ninefold.replay.watch import ENDPOINT, MODEL, Watch
@@ -92,6 +93,9 @@ class Buyer:
             steps=answer.steps,
             error_steps=answer.error_steps,
             tokens=answer.tokens,
+            micro_usd=answer.micro_usd,
+            millis=answer.millis,
+            invented=answer.invented,
             sketch=answer.sketch,
             graded_by=found.by,
             verdict=found.verdict,
@@ -130,7 +134,13 @@ class Buyer:
         return answer
 
     async def _graded(self, request: Request, answer: Answer, grade: Grading) -> tuple[Answer, bool]:
-        """The answer with its grade, and whether it may be kept."""
+        """The answer with its grade and what else is told of it, and whether it may be kept."""
+        told = [question_of(request.input), *request.components.values()]
+        figures = {
+            "micro_usd": self._till.cost(answer.usage),
+            "invented": invented(answer.said(), answer.called, told) if answer.missing is None else None,
+        }
+        answer = answer.model_copy(update=figures)
         if answer.missing is not None or answer.grade is not None:
             return answer, True  # the mode knows
         found = await grade(request, answer)

@@ -7,6 +7,7 @@ of an error only the status and a code of a few plain characters are passed on.
 import asyncio
 import json
 import re
+import time
 from math import ceil
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.spending import MICROS
+from ninefold.replay.invented import Called
 from ninefold.replay.mode import Answer, Finite, PassingError, RejectedError, Request, Usage, seconds_of
 from ninefold.replay.sketch import sketch
 
@@ -35,7 +37,12 @@ class _Part(BaseModel):
 
 class _Step(_Part):
     status: str | None = None
+    input: Any = None
     output: Any = None
+
+    @property
+    def result(self) -> str | None:
+        return None if self.status == "error" or self.output is None else _text(self.output)
 
 
 class _Usage(_Part):
@@ -45,7 +52,7 @@ class _Usage(_Part):
 
 
 class _Body(_Part):
-    """The answer as the contract has it. Of a step, status and output are read."""
+    """The answer as the contract has it. Of a step, status, input and output are read."""
 
     scores: dict[str, Finite | None] = Field(default_factory=dict)
     steps: list[_Step] = Field(default_factory=list)
@@ -61,7 +68,8 @@ class _Body(_Part):
             sketch=sketch(self.output),
             tokens=(usage.prompt_tokens or 0) + (usage.completion_tokens or 0),
             output=self.output,
-            shown=[_text(step.output) for step in self.steps if step.status != "error" and step.output is not None],
+            shown=[step.result for step in self.steps if step.result is not None],
+            called=[Called(step.input, step.result) for step in self.steps],
             usage=Usage(
                 prompt=usage.prompt_tokens,
                 completion=usage.completion_tokens,
@@ -114,6 +122,7 @@ class Endpoint:
         # The same call has the same key, so an endpoint that honours it never runs a case twice, not even one that was
         # under way when this pod was killed.
         headers = {"Idempotency-Key": sha256(body)}
+        begun = time.monotonic()
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -136,8 +145,9 @@ class Endpoint:
         if not response.is_success:
             code = _error_code(data)
             raise RejectedError(f"HTTP {response.status_code}{' ' + code if code else ''}", response.status_code)
-        once = response.headers.get(KEY_HEARD, "").strip().lower() in ("true", "false")
-        return _parse(data).model_copy(update={"once": once})
+        heard = response.headers.get(KEY_HEARD, "").strip().lower()
+        millis = None if heard == "true" else round((time.monotonic() - begun) * 1000)
+        return _parse(data).model_copy(update={"once": heard in ("true", "false"), "millis": millis})
 
     async def _read(self, response: httpx.Response) -> bytes:
         data = bytearray()

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from ninefold.api.base import Model
 from ninefold.graders import Grade
+from ninefold.replay.invented import Called
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -68,6 +69,10 @@ class Answer(Model):
     tokens: int = Field(0, ge=0, description="Prompt and completion tokens together; 0 when not reported.")
     output: Any = Field(None, exclude=True, description="The final output, for graders; never stored.")
     shown: list[str] = Field(default_factory=list, exclude=True, description="Results of steps, for graders.")
+    called: list[Called] = Field(default_factory=list, exclude=True, description="Calls in their order; never stored.")
+    invented: int | None = Field(None, ge=0, description="What it named without support, see `replay.invented`.")
+    micro_usd: int | None = Field(None, ge=0, description="What it cost, where somebody says so.")
+    millis: int | None = Field(None, ge=0, description="Time it took; none when it came from memory.")
     grade: Grade | None = Field(None, description="What it was worth.")
     tool_calls: int = Field(0, ge=0, description="Tool calls that the agent asked for, where we run its loop.")
     tool_answers: int = Field(0, ge=0, description="Those that could be answered.")

@@ -135,10 +135,14 @@ class Till:
         )
         return Spent(calls=1, tokens=guess.tokens or 0, micro_usd=cost).at_least(self._largest)
 
+    def cost(self, usage: Usage) -> int | None:
+        """Millionths of a US dollar: as reported, else by the price of the tokens; None when neither is known."""
+        if usage.micro_usd is None and usage.tokens is not None and self._price is not None:
+            return self._price.micro_usd(usage.prompt or 0, usage.completion or 0)
+        return usage.micro_usd
+
     def _actual(self, usage: Usage, estimate: Spent) -> Spent:
-        tokens, cost = usage.tokens, usage.micro_usd
-        if cost is None and tokens is not None and self._price is not None:
-            cost = self._price.micro_usd(usage.prompt or 0, usage.completion or 0)
+        tokens, cost = usage.tokens, self.cost(usage)
         if cost is None and self._in_money:
             told = (
                 "money is limited by the policy's budget, and nothing says what a call costs: write spec.model.price "

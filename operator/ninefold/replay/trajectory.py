@@ -17,6 +17,7 @@ from ninefold.api.agent import AgentTool
 from ninefold.api.artifacts import Case
 from ninefold.graders import Grade
 from ninefold.llm import ToolCall, TryError, Turn
+from ninefold.replay.invented import Called
 from ninefold.replay.mode import Answer, Bought, Buy, PassingError, RejectedError, Request, Usage, seconds_of
 from ninefold.replay.recorded import Recording
 from ninefold.replay.sandbox import Sandbox
@@ -63,7 +64,7 @@ class Trajectory:
         walked = _Walked()
         for _ in range(self._max_steps):
             turn = await self._next(request, messages, tools, buy)
-            walked.tokens += (turn.prompt or 0) + (turn.completion or 0)
+            walked.took(turn)
             if not turn.calls:
                 return walked.answer(turn.text or "")
             messages.append(_said(turn))
@@ -73,7 +74,7 @@ class Trajectory:
                 if result is None:
                     known = call.name if call.name in self._tools else "a tool that the Agent does not name"
                     return walked.unknown(f"nobody has recorded what {known} answers to these arguments")
-                walked.heard(*result)
+                walked.heard(call.arguments, *result)
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": result[0]})
         # An agent that comes to no end has not answered, and rules might find nothing wrong with an empty text.
         return walked.endless()
@@ -119,12 +120,20 @@ class _Walked:
     """What a run of the loop has met so far."""
 
     def __init__(self) -> None:
-        self.calls = self.answers = self.errors = self.tokens = 0
+        self.calls = self.answers = self.errors = self.prompt = self.completion = 0
+        self.told_usage = True
         self.shown: list[str] = []
+        self.called: list[Called] = []
 
-    def heard(self, result: str, error: bool) -> None:
+    def took(self, turn: Turn) -> None:
+        self.told_usage = self.told_usage and turn.prompt is not None and turn.completion is not None
+        self.prompt += turn.prompt or 0
+        self.completion += turn.completion or 0
+
+    def heard(self, arguments: str, result: str, error: bool) -> None:
         self.answers += 1
         self.errors += error
+        self.called.append(Called(arguments, None if error else result))
         if not error:
             self.shown.append(result)
 
@@ -142,8 +151,10 @@ class _Walked:
             scores={},
             steps=self.calls,
             error_steps=self.errors,
-            tokens=self.tokens,
+            tokens=self.prompt + self.completion,
+            usage=Usage(prompt=self.prompt, completion=self.completion) if self.told_usage else Usage(),
             shown=self.shown,
+            called=self.called,
             tool_calls=self.calls,
             tool_answers=self.answers,
             **rest,

@@ -277,7 +277,7 @@ def test_an_endpoint_that_reports_no_usage_is_not_held_against_the_candidate() -
     ]
     result = judge(free)
     assert result.passed is True
-    assert "reports no usage" in verdict(result, "WithinBudget").message
+    assert "reports no tokens" in verdict(result, "WithinBudget").message
 
 
 def test_prompts_of_unknown_size_leave_the_run_open() -> None:

@@ -50,8 +50,14 @@ async def test_without_a_key_none_is_sent(staging: Staging) -> None:
 
 async def test_of_the_answer_scores_and_counts_are_kept_and_no_content(endpoint: Endpoint) -> None:
     answer = await endpoint.replay(REQUEST)
+    assert answer.millis is not None and answer.millis >= 0
     assert Answer.model_validate(answer.wire()) == Answer(
-        scores={"solved": 1.0, "tone": 0.5}, steps=2, error_steps=1, tokens=100, sketch=sketch("Room 7")
+        scores={"solved": 1.0, "tone": 0.5},
+        steps=2,
+        error_steps=1,
+        tokens=100,
+        sketch=sketch("Room 7"),
+        millis=answer.millis,
     )
     assert answer.said() == "Room 7"
     assert "Room" not in answer.model_dump_json()
@@ -61,7 +67,13 @@ async def test_scores_may_be_booleans_or_null_and_all_but_scores_may_be_absent(
     staging: Staging, endpoint: Endpoint
 ) -> None:
     staging.answer = lambda _: Reply({"scores": {"solved": True, "tone": None}})
-    assert await endpoint.replay(REQUEST) == Answer(scores={"solved": 1.0})
+    answer = await endpoint.replay(REQUEST)
+    assert answer == Answer(scores={"solved": 1.0}, millis=answer.millis)
+
+
+async def test_what_comes_from_the_memory_of_the_endpoint_has_no_time(staging: Staging, endpoint: Endpoint) -> None:
+    staging.answer = lambda _: Reply({"scores": {"solved": 1}}, 200, {"Idempotent-Replayed": "true"})
+    assert (await endpoint.replay(REQUEST)).millis is None
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
