@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from bench.gate.simulation import Truth
-from ninefold.gate import betting
+from ninefold import betting
 
 
 def misses(truth: Truth, cases: int, alpha: float, candidates: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from ninefold.gate import alpha_of
-from ninefold.gate.betting import refuted_after, stakes_for
+from ninefold.betting import refuted_after, stakes_for
 from ninefold.gate.mcnemar import p_value
 
 

@@ -169,8 +169,9 @@ def settings(inputs: RunInputs) -> str:
 
 
 def runs_the_loop(inputs: RunInputs) -> bool:
-    """Whether replay runs the agent's loop itself, and needs what its tools have answered."""
-    return inputs.agent.replay is not None and inputs.agent.replay.trajectory is not None
+    """Whether replay runs the agent's loop itself, or a step of it, and needs what its tools have answered."""
+    replay = inputs.agent.replay
+    return replay is not None and (replay.trajectory is not None or replay.step is not None)
 
 
 def _counts(table: StepTable) -> Counts:

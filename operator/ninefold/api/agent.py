@@ -178,6 +178,13 @@ class ReplayTrajectory(Model):
     sandbox: ReplaySandbox | None = Field(None, description="Runs some tools instead of recordings.")
 
 
+class ReplayStep(Model):
+    """The agent's model makes one decision after a recorded beginning: enough to leave out what does not move it."""
+
+    cases: int = Field(40, ge=10, le=200, description="Cases that one candidate is tried on, at most.")
+    timeout: Duration = Field("120s", description="Longest time that one answer of the model may take.")
+
+
 class AgentReplay(Model):
     """How a case of the past is run again under other prompts."""
 
@@ -197,6 +204,11 @@ class AgentReplay(Model):
     trajectory: ReplayTrajectory | None = Field(
         None, description="Without a staging endpoint: the agent's loop, run on recorded tool results."
     )
+    step: ReplayStep | None = Field(
+        None,
+        description="Before the race: leave out candidates that do not move the decision which they are meant to move. "
+        "It proves nothing, and its outcomes count nowhere else.",
+    )
 
     @property
     def drain(self) -> timedelta:
@@ -205,7 +217,7 @@ class AgentReplay(Model):
         At least 20 s, and with `LEAVE` a pod's grace period, at most `LONGEST_DRAIN`.
         """
         sandbox = self.trajectory.sandbox if self.trajectory is not None else None
-        named = (one.timeout for one in (self.endpoint, self.trajectory, sandbox) if one is not None)
+        named = (one.timeout for one in (self.endpoint, self.trajectory, sandbox, self.step) if one is not None)
         return min(LONGEST_DRAIN, max(timedelta(seconds=20), *map(parse_duration, named)))
 
 
@@ -264,6 +276,12 @@ class AgentSpec(Model):
                     "spec.model.endpoint",
                 },
                 {
+                    "rule": "!has(self.replay) || !has(self.replay.step) || (has(self.model.endpoint) && "
+                    "has(self.tools) && size(self.tools) > 0)",
+                    "message": "replay.step asks the agent's model for its next call: name its OpenAI-compatible API "
+                    "in spec.model.endpoint, and its tools in spec.tools",
+                },
+                {
                     "rule": "!has(self.edits) || self.edits.all(e, self.components.exists(c, c.name == e.component)"
                     " || e.component.startsWith('context.') || e.component.startsWith('fallback.'))",
                     "message": "an edit of system or tool.<name> needs a component of that name in spec.components",
@@ -296,7 +314,10 @@ class AgentSpec(Model):
             max_length=128,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
-    ] = Field(default_factory=list, description="The tools that its model may call; needed by replay.trajectory.")
+    ] = Field(
+        default_factory=list,
+        description="The tools that its model may call; for replay.trajectory and replay.step.",
+    )
     traces: AgentTraces = Field(description="Which traces are this agent's.")
     success: Success = Field(description="How an outcome is judged.")
     replay: AgentReplay | None = Field(None, description="How a case is run again. Absent: policies can only analyse.")

@@ -470,6 +470,18 @@ class Coverage(Model):
     tool_answers: int = Field(ge=0, description="Those that a recording or the sandbox answered.")
 
 
+class Screened(Model):
+    """One candidate at the decision that one of its patterns is about, by single steps after recorded beginnings."""
+
+    candidate: str
+    pattern: str = Field(description="Id of the pattern.")
+    cases: int = Field(ge=0, description="Cases that were tried, one a cluster.")
+    known: int = Field(ge=0, description="Those in which both arms chose what the population has support for.")
+    baseline: float = Field(ge=0, le=1, description="Share of them in which the baseline made the better choice.")
+    moved: float = Field(ge=-1, le=1, description="The candidate's share less the baseline's.")
+    refuted: bool = Field(description="That it moves the decision by the least shift is refuted.")
+
+
 class ReplayReport(Artifact):
     kind: ClassVar[str] = "replay"
     bucket: Literal["selection", "sealed"]
@@ -482,6 +494,10 @@ class ReplayReport(Artifact):
     )
     removals: list[str] = Field(
         default_factory=list, description="selection: lines of the stable version that no longer pay, as sentences."
+    )
+    screened: list[Screened] = Field(
+        default_factory=list,
+        description="selection: what single steps have said before the race; no outcomes.",
     )
     prompt_tokens: dict[str, int] = Field(default_factory=dict, description="Largest rendered prompt, by arm.")
     calls_paid: int = Field(0, ge=0, description="Calls that reached the endpoint, retries included.")

@@ -138,6 +138,8 @@ def _secrets(s: RunSnapshot, stage: JobStage) -> dict[str, SecretKeyRef]:
         return {name: key for name, key in keys.items() if key is not None}
     if stage.startswith("replay-"):
         keys = _replay_keys(agent)
+        if stage == "replay-selection" and agent.replay is not None and agent.replay.step is not None:
+            keys["NINEFOLD_MODEL_API_KEY"] = agent.model.api_key_secret_ref
         if judge := _judge(agent.success, stage):
             keys[JUDGE_KEY] = judge.api_key_secret_ref
         return {name: key for name, key in keys.items() if key is not None}

@@ -7,9 +7,10 @@ True lets the candidate through, False stops it, Unknown says that this replay c
 from collections.abc import Callable
 from statistics import fmean
 
+from ninefold import betting
 from ninefold.api.artifacts import BASELINE, Outcome
 from ninefold.api.policy import Gate
-from ninefold.gate import betting, mcnemar
+from ninefold.gate import mcnemar
 from ninefold.gate.evidence import INTENT_PAIRS, Evidence
 from ninefold.gate.verdict import Verdict
 from ninefold.pairing import Sample, cluster_means

@@ -18,8 +18,8 @@ from statistics import NormalDist
 
 from ninefold.api.artifacts import ReplayReport
 from ninefold.api.policy import Gate
+from ninefold.betting import USUAL_VARIANCE, stakes_for
 from ninefold.gate import mcnemar
-from ninefold.gate.betting import USUAL_VARIANCE, stakes_for
 from ninefold.gate.evidence import alpha_of
 from ninefold.pairing import paired
 

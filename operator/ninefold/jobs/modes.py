@@ -8,7 +8,7 @@ from ninefold.api.artifacts import Case, Coverage, ReplayRow
 from ninefold.api.base import parse_duration
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
-from ninefold.replay import Endpoint, Replayer, Sandbox, Trajectory, Walker
+from ninefold.replay import Endpoint, Replayer, Sandbox, Stepper, Till, Trajectory, Walker
 
 
 @asynccontextmanager
@@ -45,6 +45,21 @@ async def open_mode(ctx: JobContext, cases: Sequence[Case]) -> AsyncIterator[Rep
         if sandbox is not None:
             await stack.enter_async_context(sandbox)
         yield Trajectory(model, agent.tools, cases, max_steps=loop.max_steps, sandbox=sandbox)
+
+
+@asynccontextmanager
+async def open_step(ctx: JobContext, till: Till) -> AsyncIterator[Stepper | None]:
+    """What makes single decisions before the race; None where the Agent does not ask for it."""
+    agent = ctx.run.agent
+    step = agent.replay.step if agent.replay is not None else None
+    if step is None or ctx.bucket == "sealed":
+        yield None
+        return
+    from ninefold.llm import Completions  # noqa: PLC0415 - heavy, and an endpoint needs none
+
+    timeout = parse_duration(step.timeout).total_seconds()
+    async with Completions(agent.model, ctx.model_api_key, timeout) as model:
+        yield Stepper(model, agent.tools, till, scope=ctx.run.run_uid, seed=ctx.run.policy.replay.seed)
 
 
 def coverage(rows: Sequence[ReplayRow]) -> dict[str, Coverage]:

@@ -7,6 +7,7 @@ the budget: a winner that nobody can afford to prove is worth nothing.
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ninefold.api.artifacts import (
     AnalysisReport,
@@ -23,13 +24,16 @@ from ninefold.api.spending import Spending, Spent
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.grading import Grading, open_grading
-from ninefold.jobs.modes import calls_a_case, coverage, open_mode
+from ninefold.jobs.modes import calls_a_case, coverage, open_mode, open_step
 from ninefold.jobs.purses import open_purse, open_till, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import (
     Buyer,
     ReplayFailure,
     Runner,
+    Sieve,
+    Sifted,
+    Stepper,
     Tournament,
     answers_are_told,
     fresh,
@@ -62,12 +66,13 @@ async def run(ctx: JobContext) -> ReplayReport:
     analysis = await ctx.upstream_artifact("analyze", AnalysisReport)
     proposals = await ctx.upstream_artifact("propose", ProposalSet)
     cases = await _cases(ctx, analysis)
-    a_case = calls_a_case(cases)
+    a_case = calls_a_case(cases) if replay.trajectory is not None else 1.0
     share = 1.0 if ctx.bucket == "sealed" else 1.0 - _kept_for_the_seal(ctx, analysis, a_case)
     purse = await open_purse(ctx, SEALED if ctx.bucket == "sealed" else SELECTION, share)
     async with (
         open_till(ctx, purse) as till,
         open_mode(ctx, cases) as mode,
+        open_step(ctx, till) as step,
         open_grading(ctx, cases, purse) as grading,
     ):
         buyer = Buyer(mode, ctx.run.agent.success, till, scope=ctx.run.run_uid, grade=grading.grade)
@@ -83,8 +88,10 @@ async def run(ctx: JobContext) -> ReplayReport:
                 report = await _prove(ctx, runner, purse, cases, await _frozen(ctx, proposals), grading=grading)
             else:
                 affordable = int(ctx.run.policy.budget.replay_calls * share / a_case)
+                sifted = await _sift(ctx, runner, cases, proposals.candidates, patterns=analysis.patterns, step=step)
+                affordable -= int(buyer.counts["paid"] / a_case)
                 report = await _select(
-                    ctx, runner, purse, cases, proposals.candidates, patterns=analysis.patterns, affordable=affordable
+                    ctx, runner, purse, cases, sifted, patterns=analysis.patterns, affordable=affordable
                 )
                 report = report.model_copy(update={"sealed_cases": _sealed_cases(ctx, analysis)})
             return await grading.concluded(report)
@@ -113,28 +120,48 @@ def _sealed_cases(ctx: JobContext, analysis: AnalysisReport) -> int:
 # ---------------------------------------------------------------- the two buckets
 
 
+async def _sift(
+    ctx: JobContext,
+    runner: Runner,
+    cases: list[Case],
+    candidates: Sequence[Candidate],
+    *,
+    patterns: Sequence[Pattern],
+    step: Stepper | None,
+) -> Sifted:
+    """The candidates that race: those that move the decision which they are written for, as far as steps can tell."""
+    settings = ctx.run.agent.replay.step if ctx.run.agent.replay is not None else None
+    admitted, refused = _admitted(ctx, candidates)
+    if step is None or settings is None:
+        return Sifted(admitted, [], refused=refused)
+    sieve = Sieve(step, ctx.run.baseline, patterns, most=settings.cases, by_metadata=runner.by_metadata)
+    found = await sieve.sift(admitted, cases)
+    return replace(found, refused=[*refused, *found.told])
+
+
 async def _select(
     ctx: JobContext,
     runner: Runner,
     purse: Purse,
     cases: list[Case],
-    candidates: Sequence[Candidate],
+    sifted: Sifted,
     *,
     patterns: Sequence[Pattern],
     affordable: int,
 ) -> ReplayReport:
-    admitted, refused = _admitted(ctx, candidates)
+    admitted = sifted.kept
     # Fewer cases under all arms rather than all cases until the money is gone.
-    cases = cases[: affordable // (STANDING_ARMS + len(admitted))]
+    cases = cases[: max(0, affordable) // (STANDING_ARMS + len(admitted))]
     key = ctx.run.policy.analysis.intent_key if runner.by_metadata else None
     found = await Tournament(runner, ctx.run.baseline, key, patterns).select(admitted, cases)
-    why = "; ".join([found.why, *refused])
+    why = "; ".join([found.why, *sifted.refused])
     winner = found.candidate
     if winner is not None and not _admitted(ctx, [winner])[0]:
         why, winner = f"{why}; but what the race made of it is no deliverable version", None
-    return await _report(
+    report = await _report(
         ctx, runner, purse, arms=found.arms, rows=found.rows, candidate=winner, why=why, removals=found.removals
     )
+    return report.model_copy(update={"screened": sifted.screened})
 
 
 async def _prove(

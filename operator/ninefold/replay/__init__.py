@@ -15,6 +15,7 @@ from ninefold.replay.proof import plan_of, prove
 from ninefold.replay.racing import Race, race, survivors
 from ninefold.replay.runner import Arm, Runner
 from ninefold.replay.sandbox import Sandbox
+from ninefold.replay.step import Sieve, Sifted, Stepper
 from ninefold.replay.till import Cache, Till
 from ninefold.replay.tournament import Selection, Tournament
 from ninefold.replay.trajectory import Trajectory
@@ -36,6 +37,9 @@ __all__ = [
     "Runner",
     "Sandbox",
     "Selection",
+    "Sieve",
+    "Sifted",
+    "Stepper",
     "Till",
     "Tournament",
     "Trajectory",

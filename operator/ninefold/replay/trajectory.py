@@ -58,9 +58,9 @@ class Trajectory:
 
     async def walk(self, request: Request, buy: Buy) -> Answer:
         """See `Walker`."""
-        messages = [{"role": "system", "content": system_prompt(request.components)}, *_spoken(request.input)]
+        messages = [{"role": "system", "content": system_prompt(request.components)}, *spoken(request.input)]
         recording = Recording(self._recorded.get(request.case_id, ()), self._tools)
-        tools = [_offered(tool, request.components) for tool in self._tools.values()]
+        tools = [offered(tool, request.components) for tool in self._tools.values()]
         walked = _Walked()
         for _ in range(self._max_steps):
             turn = await self._next(request, messages, tools, buy)
@@ -84,19 +84,7 @@ class Trajectory:
     ) -> Turn:
         body = self._model.body(messages, tools, request.seed)
 
-        async def ask() -> Bought:
-            try:
-                turn = await self._model.next(body)
-            except TryError as error:
-                raise _as_replay(error) from None
-            calls = [[call.id, call.name, call.arguments] for call in turn.calls]
-            value = {"text": turn.text, "calls": calls, "prompt": turn.prompt, "completion": turn.completion}
-            return Bought(value, Usage(prompt=turn.prompt, completion=turn.completion))
-
-        guess = Usage(prompt=estimate_tokens(json.dumps(messages)), completion=body["max_tokens"])
-        found = await buy({"case": request.case_id, "body": body}, guess, ask)
-        calls = tuple(ToolCall(*call) for call in found["calls"])
-        return Turn(found["text"], calls, found["prompt"], found["completion"])
+        return await next_turn(self._model, {"case": request.case_id, "body": body}, body, buy)
 
     async def _result(
         self, request: Request, call: ToolCall, recording: Recording, buy: Buy, number: int
@@ -114,6 +102,24 @@ class Trajectory:
 
         found = await buy({"sandbox": asked, "call": number, "components": request.components}, guess, ask)
         return str(found["output"]), bool(found["error"])
+
+
+async def next_turn(model: "Completions", key: Any, body: dict[str, Any], buy: Buy) -> Turn:
+    """The model's next message, bought; `key` names the call. Raises PassingError or RejectedError."""
+
+    async def ask() -> Bought:
+        try:
+            turn = await model.next(body)
+        except TryError as error:
+            raise as_replay(error) from None
+        calls = [[call.id, call.name, call.arguments] for call in turn.calls]
+        value = {"text": turn.text, "calls": calls, "prompt": turn.prompt, "completion": turn.completion}
+        return Bought(value, Usage(prompt=turn.prompt, completion=turn.completion))
+
+    guess = Usage(prompt=estimate_tokens(json.dumps(body["messages"])), completion=body["max_tokens"])
+    found = await buy(key, guess, ask)
+    calls = tuple(ToolCall(*call) for call in found["calls"])
+    return Turn(found["text"], calls, found["prompt"], found["completion"])
 
 
 class _Walked:
@@ -167,13 +173,13 @@ def system_prompt(components: Mapping[str, str]) -> str:
     return "\n\n".join(components[name] for name in (*(["system"] if "system" in components else []), *rest))
 
 
-def _offered(tool: AgentTool, components: Mapping[str, str]) -> dict[str, Any]:
+def offered(tool: AgentTool, components: Mapping[str, str]) -> dict[str, Any]:
     description = components.get(f"{TOOL}{tool.name}") or tool.description or ""
     parameters = tool.parameters or {"type": "object", "properties": {}}
     return {"type": "function", "function": {"name": tool.name, "description": description, "parameters": parameters}}
 
 
-def _spoken(asked: Any) -> list[dict[str, Any]]:
+def spoken(asked: Any) -> list[dict[str, Any]]:
     """The case's opening: messages as they were, or one of the user."""
     if isinstance(asked, list) and all(isinstance(m, dict) and "role" in m and "content" in m for m in asked):
         return [{"role": m["role"], "content": m["content"]} for m in asked]
@@ -188,7 +194,7 @@ def _said(turn: Turn) -> dict[str, Any]:
     return {"role": "assistant", "content": turn.text or "", "tool_calls": calls}
 
 
-def _as_replay(error: TryError) -> Exception:
+def as_replay(error: TryError) -> Exception:
     if error.status in _PASSING:
         return PassingError(
             error.reason, seconds_of(error.retry_after), ran=error.sent, limited=error.status == _LIMITED

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from ninefold.gate.betting import LARGEST_STAKE, lower_bound, refuted_after, stakes_for, upper_bound
+from ninefold.betting import LARGEST_STAKE, lower_bound, refuted_after, stakes_for, upper_bound
 
 ALPHA = 0.05
 

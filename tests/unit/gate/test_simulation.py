@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bench.gate.simulation import Truth, clustered_null, null, proofs, share
+from ninefold.betting import refuted_after, stakes_for
 from ninefold.gate import alpha_of
-from ninefold.gate.betting import refuted_after, stakes_for
 
 ALPHA = 0.05
 CANDIDATES = 2000

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest_asyncio
-from builders import a_content, an_edit
+from builders import a_content, a_pattern, a_receipt, an_edit
+from model_standin import model_standin, says
 
 from ninefold.api.artifacts import (
     AnalysisReport,
@@ -23,7 +24,9 @@ from ninefold.api.artifacts import (
     CaseRef,
     CaseSet,
     JobError,
+    Pattern,
     ProposalSet,
+    RecordedCall,
     ReplayReport,
     RunInputs,
     VersionContent,
@@ -79,6 +82,8 @@ class JobBench:
     policy: dict[str, Any] = field(default_factory=dict)
     agent: dict[str, Any] = field(default_factory=dict)
     refs: dict[str, ArtifactRef] = field(default_factory=dict)
+    patterns: list[Pattern] = field(default_factory=list)
+    recorded: list[RecordedCall] = field(default_factory=list)
 
     async def upstream(self, *candidates: Candidate, number: int = 48) -> None:
         report = AnalysisReport(
@@ -87,13 +92,15 @@ class JobBench:
             steps=900,
             success={"traces": 300, "rate": 0.5, "low": 0.4, "high": 0.6, "nines": 0.2},  # type: ignore[arg-type]
             cases=[await self._case_ref(bucket, number) for bucket in ("selection", "sealed")],
+            patterns=self.patterns,
         )
         self.refs["analyze"] = await self.store.artifacts.put(self._key("analyze"), report.to_bytes())
         proposals = ProposalSet(candidates=list(candidates))
         self.refs["propose"] = await self.store.artifacts.put(self._key("propose"), proposals.to_bytes())
 
     async def _case_ref(self, bucket: Literal["selection", "sealed"], number: int) -> CaseRef:
-        data = CaseSet(bucket=bucket, cases=cases(bucket, number)).to_bytes()
+        made = [case.model_copy(update={"recorded": self.recorded}) for case in cases(bucket, number)]
+        data = CaseSet(bucket=bucket, cases=made).to_bytes()
         ref = await self.store.artifacts.put(self._key(bucket), data)
         return CaseRef(bucket=bucket, cases=number, **ref.model_dump())
 
@@ -176,6 +183,34 @@ async def test_a_candidate_that_is_clearly_behind_is_not_run_to_the_end(bench: J
     report = await bench.report(bench.environment("selection"), "selection")
     ran = [sum(arm in row.outcomes for row in report.rows) for arm in ("helps", "idle")]
     assert ran == [60, 20]
+
+
+async def test_a_candidate_that_moves_no_decision_is_left_out_by_single_steps(bench: JobBench) -> None:
+    idle = IDLE.model_copy(update={"edits": [an_edit("Be kind.", receipt=a_receipt(pattern="p-1"))]})
+    bench.patterns = [a_pattern("p-1", taken="find_room(name=…)", better="list_rooms()")]
+    bench.recorded = [RecordedCall(tool="find_room", arguments='{"name": "Anna"}', result="no such room", error=True)]
+    guess = {"id": "c", "type": "function", "function": {"name": "find_room", "arguments": '{"name": "Anna"}'}}
+
+    def guesses(asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        status, body = says("")
+        body["choices"][0]["message"]["tool_calls"] = [guess]
+        return status, body
+
+    with model_standin(guesses) as model:
+        bench.agent = {
+            "model": {"name": "m", "endpoint": model.url},
+            "tools": [{"name": "find_room"}, {"name": "list_rooms"}],
+            "replay": {"endpoint": {"url": bench.staging.url}, "step": {}},
+        }
+        await bench.upstream(HELPS, idle, number=120)
+        report = await bench.report(bench.environment("selection"), "selection")
+    assert [(one.candidate, one.refuted) for one in report.screened] == [("idle", True)]
+    assert "idle" not in report.arms and "idle left out" in (report.why or "")
+    assert report.winner == "helps"
+    paid = report.spending.lines
+    assert paid["replay/step:idle"].calls == paid["replay/step:baseline"].calls == report.screened[0].cases
+    assert len(model.requests) == 2 * report.screened[0].cases
+    assert all(message["role"] != "tool" for message in model.requests[0]["messages"])
 
 
 async def test_without_a_better_candidate_nobody_wins(bench: JobBench) -> None:
