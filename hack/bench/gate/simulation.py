@@ -7,8 +7,8 @@ what power depends on: two prompts of one model agree on most cases, whatever th
 import random
 from dataclasses import dataclass
 
-from ninefold.gate import alpha_of
 from ninefold.betting import refuted_after, stakes_for
+from ninefold.gate import alpha_of
 from ninefold.gate.mcnemar import p_value
 
 

@@ -31,6 +31,7 @@ from recorded.agent import RecordedAgent
 SAME = 0.01
 """Score on unseen cases within which two prompts count as equally good: what is measured has noise, too."""
 ALPHA = 0.05
+ALL = ("ours", "gepa", "random")
 MEANS = ("calls", "believed", "unseen", "gap", "gain_gap")
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=4000, help="calls that the others may spend")
     parser.add_argument("--modes", type=Path, default=FILE, help="the planted failure modes")
     parser.add_argument("--recorded", type=Path, metavar="DATA", help="a recorded agent instead: see `make recorded`")
+    parser.add_argument("--only", nargs="+", choices=ALL, default=ALL, help="some of the optimizers")
     parser.add_argument("--nulls", type=int, default=40, help="null edits that are put before the gate")
     parser.add_argument("--tell", action="store_true", help="print why our loop decided as it did")
     given = parser.parse_args()
@@ -85,7 +87,7 @@ def one_seed(seed: int, place: Environment, given: argparse.Namespace) -> list[d
     )
     rows: list[dict[str, Any]] = []
     ended: dict[str, Outcome] = {}
-    for name in ("ours", "gepa", "random"):
+    for name in given.only:
         started, desk = time.monotonic(), place.ledger(name)
         if name == "ours":
             outcome = optimize(place, desk, seed, given.cycles)
@@ -107,7 +109,9 @@ def one_seed(seed: int, place: Environment, given: argparse.Namespace) -> list[d
             print("".join(f"      {line}\n" for line in outcome.told), end="")
         if row["localised"]:
             print(f"    localised in the five worst patterns: {row['localised']}")
-    goal = next(row["unseen"] for row in rows if row["optimizer"] == "gepa")
+    goal = next((row["unseen"] for row in rows if row["optimizer"] == "gepa"), None)
+    if goal is None:
+        return rows
     for row in rows:
         row["to_gepa"] = calls_to_reach(place, ended[row["optimizer"]], goal - SAME)
     told = ", ".join(f"{row['optimizer']} {'-' if row['to_gepa'] is None else row['to_gepa']}" for row in rows)
@@ -124,6 +128,8 @@ def _row(name: str, place: Environment, outcome: Outcome, before: Outcomes, reac
         "baseline": baseline,
         "reachable": reachable,
         "calls": outcome.calls,
+        "decided": outcome.decided,
+        "to_gepa": None,
         "to_half": calls_to_reach(place, outcome, baseline + 0.5 * (reachable - baseline)),
         "to_90": calls_to_reach(place, outcome, baseline + REACHED * (reachable - baseline)),
         "believed": believed,
@@ -145,6 +151,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         out[name] = means | {
             "baseline": round(fmean(row["baseline"] for row in own), 4),
             "reachable": round(fmean(row["reachable"] for row in own), 4),
+            "decided": [row["decided"] for row in own],
             "to_half": [row["to_half"] for row in own],
             "to_90": [row["to_90"] for row in own],
             "to_gepa": [row["to_gepa"] for row in own],

@@ -57,6 +57,8 @@ class Outcome:
     path: list[tuple[int, VersionContent]] = field(default_factory=list)
     patterns: list[dict[str, Any]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    decided: int | None = None
+    """Calls until the first race had chosen and left lines out; None where nothing is raced."""
 
 
 class DeskEndpoint:
@@ -143,6 +145,7 @@ async def _turn(place: Environment, desk: Ledger, out: Outcome, seed: int, cycle
     if race.candidate is None:
         return False
     winner = race.candidate
+    out.decided = out.decided or desk.calls
     mark(extended(out.content, winner.edits, winner.removes))
     report = await _sealed(runner, out.content, winner, found.sealed.cases, gate=given.policy.gate, cycle=cycle + 1)
     result = evaluate(GateInput(report, winner.id, given.policy.gate, cycle + 1))
