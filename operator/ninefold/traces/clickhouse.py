@@ -95,11 +95,11 @@ class ClickHouse:
         }
         params: _Row = {**_SETTINGS, **{f"param_{name}": value for name, value in values.items()}}
         try:
-            for n, line in enumerate(self._server.lines("/", params, statement.encode())):
-                if n == 0 and not line.startswith(b"{"):
-                    raise self._stranger()
+            lines = self._server.lines("/", params, statement.encode())
+            names = self._columns(next(lines, b""))
+            for line in lines:
                 try:
-                    row = loaded(line, self.losses)
+                    row = dict(zip(names, loaded(line, self.losses), strict=True))
                     row["TraceId"] = row["TraceId"].lower()
                 except (ValueError, TypeError, KeyError, RecursionError):
                     self.losses["malformed_rows"] += 1
@@ -109,6 +109,16 @@ class ClickHouse:
             raise self._problem("RowTooLarge", "holds a row larger than 128 MiB: drop it from the table") from None
         except Missing as missing:
             raise self._misnamed(missing.said) from None
+
+    def _columns(self, line: bytes) -> list[str]:
+        """The names that stand before all rows."""
+        try:
+            names = loaded(line, self.losses)
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or "TraceId" not in names:
+            raise self._stranger()
+        return names
 
     def _misnamed(self, said: bytes) -> TracesProblem:
         """What ClickHouse's error code means here; its text is not told, for it quotes the query."""

@@ -3,7 +3,7 @@
 - *Whose traces.* A trace that starts in a window has a span in it, and one of an agent has a span that names the agent
   in some attribute (or service) from which an agent's name is taken. Both are necessary and not sufficient, so they
   leave out what cannot be wanted, and the one set of rules decides about the rest. Traces left out because of their
-  names are told in a line each (`OTHERS`), for they are counted.
+  names are told in a row each (`OTHERS`), for they are counted.
 - *Content once.* An agent's turn repeats the whole history, and most attributes of the turn before. Of each span only
   that is sent which differs from the span of the same name before it in the trace, value by value: nothing of one that
   is the same, and of a list in JSON that goes on where the one before it ended only the rest. Both are comparisons of
@@ -44,7 +44,7 @@ _COLUMNS = """TraceId, SpanId, ParentSpanId, SpanName, ServiceName, StatusCode, 
     toUnixTimestamp64Nano(Timestamp) AS Start, ResourceAttributes,
     arrayMap(t -> toUnixTimestamp64Nano(t), `Events.Timestamp`) AS EventTimes,
     `Events.Name` AS EventNames, `Events.Attributes` AS EventAttributes"""
-_FORMAT = "LIMIT {most:UInt64} BY TraceId\nFORMAT JSONEachRow"
+_FORMAT = "LIMIT {most:UInt64} BY TraceId\nFORMAT JSONCompactEachRowWithNames"
 
 WHOLE = f"""
 SELECT {_COLUMNS}, SpanAttributes
@@ -100,6 +100,6 @@ FROM (
 )
 GROUP BY TraceId
 ORDER BY TraceId
-FORMAT JSONEachRow
+FORMAT JSONCompactEachRowWithNames
 """  # noqa: S608
-"""A line for each trace that has no span which names the agent: when it began, and what it is called."""
+"""A row for each trace that has no span which names the agent: when it began, and what it is called."""

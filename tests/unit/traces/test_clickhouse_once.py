@@ -173,7 +173,7 @@ def test_spans_of_the_hours_around_that_belong_to_no_trace_of_the_window_stay_wh
     list(before.read(WINDOW))
     later, nothing = backend(server)
     assert list(later.read(Window(START + HOUR, START + 2 * HOUR))) == []
-    assert nothing.bytes == 0 < sent.bytes
+    assert nothing.bytes < 300 < sent.bytes, "the names of the columns alone"
     assert not +later.losses
 
 
