@@ -40,6 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, default=1, help="studies of which the median is told")
     parser.add_argument("--pandas", action="store_true", help="also do the counts of the study with pandas")
+    parser.add_argument("--server", action="store_true", help="study on a stand-in for a ClickHouse server")
     parser.add_argument("--growth", type=int, nargs="+", help="sizes, such as 100000 1000000: one process each")
     given = parser.parse_args()
     print(json.dumps(growth(given) if given.growth else measure(given)))
@@ -49,6 +50,7 @@ def growth(given: argparse.Namespace) -> dict[str, Any]:
     """Every size in a process of its own; the exponent of time between the smallest and the largest."""
     own = ["--seed", str(given.seed), "--causes", str(given.causes), "--repeat", str(given.repeat), "--sequences"]
     own += ["--pandas"] if given.pandas else []
+    own += ["--server"] if given.server else []
     rows = []
     for size in given.growth:
         command = [sys.executable, "-m", "bench.analysis", "--traces", str(size), *own]
@@ -60,8 +62,8 @@ def growth(given: argparse.Namespace) -> dict[str, Any]:
     return {"sizes": rows, "exponent": round(times / math.log(large["traces"] / small["traces"]), 2)}
 
 
-ROW = ("traces", "steps", "study_seconds", "study_cpu_seconds", "pandas_counts_seconds", "study_peak_mib",
-       "recall", "precision", "load_average")  # fmt: skip
+ROW = ("traces", "steps", "study_seconds", "study_cpu_seconds", "pandas_counts_seconds", "ingested_mib",
+       "study_peak_mib", "recall", "precision", "load_average")  # fmt: skip
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _studied(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """What a process of its own says, which holds nothing but what was ingested."""
     command = [sys.executable, "-m", "bench.analysis.studied", str(folder), "--repeat", str(given.repeat)]
     command += ["--pandas"] if given.pandas else []
+    command += ["--server"] if given.server else []
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found

@@ -4,8 +4,11 @@ import argparse
 import json
 import os
 import re
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -23,6 +26,7 @@ from ninefold.analysis.decisions.coding_statements import CODED_COLUMNS
 from ninefold.analysis.decisions.study import CodedTraces, Study, study
 from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
+from ninefold.analysis.server import Server
 from ninefold.api.artifacts import Pattern
 
 CASES = 1_000
@@ -58,10 +62,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--pandas", action="store_true")
+    parser.add_argument("--server", action="store_true", help="on a stand-in for a ClickHouse server")
     given = parser.parse_args()
-    with Embedded() as engine:
+    with _home(given.server) as (engine, pid):
         ingested = _read(engine, given.folder)
-        both = (os.getpid(), engine.pid)
+        both = (os.getpid(), pid)
         forget_peak(both)
         before, spent = memory("VmRSS", both), []
         for _ in range(given.repeat):
@@ -88,6 +93,23 @@ def main() -> None:
                 }
             )
         )
+
+
+@contextmanager
+def _home(server: bool) -> Iterator[tuple[Engine, int]]:
+    """The engine, and the process that it works in."""
+    if not server:
+        with Embedded() as engine:
+            yield engine, engine.pid
+        return
+    command = [sys.executable, "-m", "standins.clickhouse", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            with Server(process.stdout.readline().strip(), "default", "") as theirs:
+                yield theirs, process.pid
+        finally:
+            process.kill()
 
 
 def _read(engine: Engine, folder: Path) -> Ingested:
