@@ -26,7 +26,7 @@ USER 65532:65532
 FROM final AS operator
 COPY --from=build-operator /venv /venv
 COPY operator/ninefold/ ninefold/
-CMD ["python", "-m", "ninefold.controllers"]
+CMD ["python", "-m", "ninefold.process"]
 
 FROM final AS jobs
 COPY --from=build-jobs /venv /venv

@@ -8,7 +8,7 @@ import pytest
 
 import ninefold
 from ninefold.api import labels
-from ninefold.controllers import environment as environment_module
+from ninefold.process import environment as environment_module
 
 from .conftest import CHART, Helm, Manifest, Render, of_kind
 

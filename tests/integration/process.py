@@ -19,13 +19,13 @@ POLL = 0.1
 
 
 class OperatorProcess:
-    """`python -m ninefold.controllers` with what the chart would set; `start` and `kill` may alternate."""
+    """`python -m ninefold.process` with what the chart would set; `start` and `kill` may alternate."""
 
     def __init__(self, kubeconfig: Path, redis_url: str, namespace: str, log: Path, **environment: str) -> None:
         self._health, self._metrics = free_port(), free_port()
         self._daemon = Daemon(
             "operator",
-            [sys.executable, "-m", "ninefold.controllers"],
+            [sys.executable, "-m", "ninefold.process"],
             log,
             environment_for_tools()
             | {

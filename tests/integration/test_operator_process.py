@@ -130,7 +130,7 @@ def test_a_missing_right_is_told_by_verb_and_resource(
 def test_a_wrong_environment_is_told_and_not_tried_again(installed: ControlPlane) -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY / "operator")}
     done = subprocess.run(
-        [sys.executable, "-m", "ninefold.controllers"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ninefold.process"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "NINEFOLD_REDIS_URL is not set" in done.stderr

@@ -11,7 +11,7 @@ import yaml
 
 from ninefold.api import crds
 from ninefold.cli.verbs import app
-from ninefold.controllers.metrics import Metrics
+from ninefold.process.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ninefold.controllers.environment import EnvironmentProblem, read_options
 from ninefold.controllers.settings import RedisAddress
+from ninefold.process.environment import EnvironmentProblem, read_options
 
 LEAST = {
     "NINEFOLD_REDIS_URL": "redis://:secret@redis:6379/0",

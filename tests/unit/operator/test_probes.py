@@ -7,9 +7,9 @@ import pytest
 
 from ninefold.api.base import API_VERSION
 from ninefold.controllers.actions import Manifest
-from ninefold.controllers.health import LAG_SECONDS, STUCK_SECONDS, Servers, Vitals, health
-from ninefold.controllers.metrics import Metrics
 from ninefold.controllers.ports import Key
+from ninefold.process.health import LAG_SECONDS, STUCK_SECONDS, Servers, Vitals, health
+from ninefold.process.metrics import Metrics
 
 KEY = Key("Agent", "ns", "a")
 

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 NINEFOLD = ROOT / "operator" / "ninefold"
 ROOMS = {
-    "operator": ("api", "controllers", "gate", "kube", "store", "versions"),
+    "operator": ("api", "controllers", "gate", "kube", "process", "store", "versions"),
     "jobs": (
         "analysis",
         "api",

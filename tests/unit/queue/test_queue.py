@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ninefold.controllers.ports import Key
-from ninefold.controllers.queue import Queue
+from ninefold.process.queue import Queue
 
 
 def key(name: str) -> Key:
@@ -62,7 +62,7 @@ async def test_one_key_is_never_on_two_workers_and_an_event_meanwhile_is_not_los
 
 
 async def test_a_failure_takes_no_worker_down_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ninefold.controllers.queue.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("ninefold.process.queue.BACKOFF_FIRST", 0.001)
     tries: asyncio.Queue[Key] = asyncio.Queue()
 
     async def reconcile(key: Key) -> datetime | None:

@@ -3,7 +3,7 @@
 import random
 
 from ninefold.controllers.ports import Key
-from ninefold.controllers.queue import BACKOFF_FIRST, BACKOFF_LAST, Schedule
+from ninefold.process.queue import BACKOFF_FIRST, BACKOFF_LAST, Schedule
 
 A = Key("Agent", "ns", "a")
 B = Key("OptimizationRun", "ns", "b")

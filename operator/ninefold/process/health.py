@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ninefold.controllers.metrics import CONTENT_TYPE
 from ninefold.controllers.ports import Key
+from ninefold.process.metrics import CONTENT_TYPE
 
 STUCK_SECONDS = 300.0
 """A reconcile makes a few dozen requests at most, of which each ends within half a minute."""

@@ -1,4 +1,4 @@
-"""`python -m ninefold.controllers`: the operator. All that it needs to know comes by environment.
+"""`python -m ninefold.process`: the operator. All that it needs to know comes by environment.
 
 Exit codes: 0 told to stop, 1 cannot go on (starting anew is right), 2 the environment is wrong (it is not).
 """
@@ -9,8 +9,8 @@ import os
 import sys
 
 from ninefold import logs
-from ninefold.controllers.environment import EnvironmentProblem, read_options
-from ninefold.controllers.operator import serve
+from ninefold.process.environment import EnvironmentProblem, read_options
+from ninefold.process.operator import serve
 
 
 def main() -> int:

@@ -20,12 +20,8 @@ from datetime import UTC, datetime
 from ninefold import logs
 from ninefold.api.base import API_VERSION, GROUP, VERSION
 from ninefold.controllers.actions import Action, Create, Manifest
-from ninefold.controllers.environment import Options
-from ninefold.controllers.health import LagMeter, Servers, Vitals
 from ninefold.controllers.kinds import controllers
-from ninefold.controllers.metrics import Metrics
 from ninefold.controllers.ports import Key
-from ninefold.controllers.queue import STOP_SECONDS, Queue
 from ninefold.controllers.wakes import affected
 from ninefold.kube.apply import ClusterWriter
 from ninefold.kube.cache import WatchCache
@@ -35,6 +31,10 @@ from ninefold.kube.lease import Lease, LeaseLostError
 from ninefold.kube.reader import ClusterReader
 from ninefold.kube.resources import AGENT, RECONCILED
 from ninefold.kube.watch import watch
+from ninefold.process.environment import Options
+from ninefold.process.health import LagMeter, Servers, Vitals
+from ninefold.process.metrics import Metrics
+from ninefold.process.queue import STOP_SECONDS, Queue
 from ninefold.store import Store, StoreError
 
 log = logging.getLogger(__name__)
