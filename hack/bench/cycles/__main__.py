@@ -1,24 +1,22 @@
 """`python -m bench.cycles`: what a day of new traces costs, by the length of the history that is kept as parts.
 
-Every day is made, coded and packed as a pod would; then the kept parts are read back, put together and analysed. Times
-are told apart by what they hang on: on the new day (coding), on the sample of text (which has a fixed size), and on the
-history. The last line is one JSON object.
+Every day is made, coded, read and packed as a pod would; then the kept parts are read back, put together and analysed.
+Times are told apart by what they hang on: on the new day (its part), and on the history. CPU seconds are those of this
+process and of its engine, and so is the peak, which leaves out the making of the day. The last line is one JSON object.
 """
 
 import argparse
 import json
 import os
-import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bench.analysis.planted import populate, read_plan, tables
-from ninefold.analysis import Part
-from ninefold.analysis.analyze import conclude
-from ninefold.analysis.together import together
+from bench.analysis.studied import cpu_seconds, forget_peak, memory
+from ninefold.analysis import Embedded, Part, conclude, together
 from ninefold.api.artifacts import RunInputs
 from ninefold.traces import StepTable
 from ninefold.traces.table import SCORES
@@ -36,20 +34,22 @@ def main() -> None:
 def measure(day: int, days: int, at: set[int]) -> dict[str, Any]:
     inputs, plan, kept = _inputs(), read_plan(), list[bytes]()
     cycles = []
+    with Embedded() as engine:
+        both = (os.getpid(), engine.pid)  # the engine's process is the next one's too
     for number in range(days):
         made = tables(populate(day, 0, plan, number))
         table = StepTable(made.traces, made.steps, SCORES.empty_table(), made.messages)
         spent: dict[str, float] = {}
-        with _timed(spent, "part_seconds"):
+        forget_peak(both)
+        with _timed(spent, "part", both):
             kept.append(Part.of(table, inputs).to_bytes())
         del made, table
         if number + 1 not in at:
             continue
-        with _timed(spent, "read_back_seconds"):
-            parts = [Part.from_bytes(data) for data in kept]
-        with _timed(spent, "together_seconds"):
-            whole = together(parts)
-        with _timed(spent, "analysis_seconds"):
+        forget_peak(both)
+        with _timed(spent, "together", both):
+            whole = together(map(Part.from_bytes, kept))
+        with _timed(spent, "analysis", both):
             done = conclude(whole, inputs)
         cycles.append(
             {
@@ -59,7 +59,7 @@ def measure(day: int, days: int, at: set[int]) -> dict[str, Any]:
                 "patterns": len(done.report.patterns),
                 **spent,
                 # Of this process; the engine's own holds the tables of one statement beside it.
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "peak_mib": memory("VmHWM", both),
             }
         )
         print(json.dumps(cycles[-1]), file=sys.stderr)
@@ -67,10 +67,11 @@ def measure(day: int, days: int, at: set[int]) -> dict[str, Any]:
 
 
 @contextmanager
-def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
-    began = time.perf_counter()
+def _timed(spent: dict[str, float], name: str, both: Sequence[int]) -> Iterator[None]:
+    began, cpu = time.perf_counter(), cpu_seconds(both)
     yield
-    spent[name] = round(time.perf_counter() - began, 3)
+    spent[f"{name}_seconds"] = round(time.perf_counter() - began, 3)
+    spent[f"{name}_cpu_seconds"] = round(cpu_seconds(both) - cpu, 2)
 
 
 def _inputs() -> RunInputs:

@@ -66,7 +66,7 @@ def analyze_parts(
 
     `intents` is the model of the cycle before; `home` opens the engine. Raises EngineError.
     """
-    return conclude(together(list(parts)), inputs, intents, home)
+    return conclude(together(parts), inputs, intents, home)
 
 
 @uncollected()

@@ -104,7 +104,7 @@ def sample(table: StepTable, rows: pa.Table) -> Sample:
 
 def union(samples: Sequence[Sample]) -> Sample:
     """The sample of all parts from the samples of each."""
-    samples = _smallest(samples)
+    samples = smallest(samples)
     traces = pa.concat_tables([TRACES.empty_table(), *(s.traces for s in samples)])
     calls = pa.concat_tables([CALLS.empty_table(), *(s.calls for s in samples)])
     order = pc.sort_indices(traces, [("key", "ascending"), ("trace_id", "ascending")]).to_numpy().astype(np.int64)
@@ -127,17 +127,25 @@ def without(own: Sample, ids: pa.Array) -> Sample:
     return Sample(own.traces.take(pa.array(keep)), calls, own.told, own.end)
 
 
-def _smallest(samples: Sequence[Sample]) -> list[Sample]:
-    """Of each sample no more than can be in the union: traces stand in the order of their keys."""
-    keys = np.concatenate([np.zeros(0, np.uint64), *(s.traces["key"].to_numpy() for s in samples)])
+def smallest(samples: Sequence[Sample]) -> list[Sample]:
+    """Of each sample no more than can be in the union, with no hold on the rest.
+
+    A trace that several have counts once, for which of them keeps it is not said here.
+    """
+    keys = np.unique(np.concatenate([np.zeros(0, np.uint64), *(s.traces["key"].to_numpy() for s in samples)]))
     if len(keys) <= READ:
         return list(samples)
-    largest = np.partition(keys, READ - 1)[READ - 1]
     out = []
     for s in samples:
-        kept = int(np.searchsorted(s.traces["key"].to_numpy(), largest, side="right"))
-        calls = int(s.traces["calls"].to_numpy()[:kept].sum())
-        out.append(Sample(s.traces.slice(0, kept), s.calls.slice(0, calls), s.told, s.end))
+        # Traces stand in the order of their keys.
+        kept = int(np.searchsorted(s.traces["key"].to_numpy(), keys[READ - 1], side="right"))
+        if kept < s.traces.num_rows:
+            traces = s.traces.take(pa.array(np.arange(kept)))
+            calls = s.calls.take(pa.array(np.arange(int(traces["calls"].to_numpy().sum()))))
+            told = _needed(traces, s.told)
+            out.append(Sample(traces, calls, told, s.end))
+        else:
+            out.append(s)
     return out
 
 

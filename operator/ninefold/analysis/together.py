@@ -1,7 +1,7 @@
 """Parts put together: what one part of all their traces would hold, in an order that depends on none of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,8 +33,17 @@ class Whole:
         return pc.equal(self.rows["bucket"], BUCKETS.index("analysis"))
 
 
-def together(parts: Sequence[Part]) -> Whole:
-    """A trace that several parts hold counts once. Raises ValueError for parts of different settings."""
+def together(slices: Iterable[Part]) -> Whole:
+    """A trace that several parts hold counts once. Raises ValueError for parts of different settings.
+
+    Parts are taken one by one; of their samples no more is held than may be in that of all.
+    """
+    parts = list[Part]()
+    for part in slices:
+        parts.append(part)
+        if sum(p.sample.traces.num_rows for p in parts) > 2 * sample.READ:
+            few = sample.smallest([p.sample for p in parts])
+            parts = [replace(p, sample=own) for p, own in zip(parts, few, strict=True)]
     if len({part.settings for part in parts}) > 1:
         raise ValueError(
             "parts of an analysis were made under different settings (task key, intent key, success or number of "

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from ninefold.analysis import Analysis, Embedded, EngineError, Home, Intents, analyze_parts
+from ninefold.analysis import Analysis, Embedded, EngineError, Home, Intents, conclude, together
 from ninefold.api.artifacts import AnalysisReport, CaseRef, CaseSet, RunInputs
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.history import open_history
@@ -61,12 +61,12 @@ def analyze_window(
         reading = read_window(backend, inputs, kept, progress=progress, judge=judge)
         check_tally(reading.tally, inputs)
         try:
-            parts = list(reading.parts(kept, inputs))
+            whole = together(reading.parts(kept, inputs))
         except PartLost as lost:
             log.warning("the part of the slice %s was lost: it is read again", lost)
             continue
         progress("analysis", 0, 1)
-        done = analyze_parts(parts, inputs, _intents(kept), home)
+        done = conclude(whole, inputs, _intents(kept), home)
         if done.intents.names:
             kept.put_note(INTENTS, done.intents.to_bytes())
         return done

@@ -120,6 +120,17 @@ def test_a_sample_that_is_cut_by_size_is_cut_alike(monkeypatch: pytest.MonkeyPat
     assert said(analyze_parts(sliced(records, 4), INPUTS)) == by_size
 
 
+def test_parts_that_hold_the_same_traces_leave_the_same_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of what parts have sampled is let go while they come in; copies of a trace count once for it."""
+    monkeypatch.setattr(samples, "READ", 40)
+    records = visits(300)
+    once = analyze(a_table(records), INPUTS)
+    again = analyze_parts([*sliced(records, 6), *sliced(records, 6)], INPUTS)
+    assert again.report.losses == {"duplicate_traces": 300}
+    assert again.report.patterns == once.report.patterns
+    assert said(again)[1:] == said(once)[1:]
+
+
 def test_a_part_that_is_given_twice_counts_once() -> None:
     one, other = sliced(visits(60), 2)
     again = analyze_parts([one, other, one], INPUTS).report
