@@ -43,6 +43,8 @@ ELSEWHERE = 0.35
 """Share of its effect that must be left in the other intents, or a contrast belongs to some intents alone."""
 OCCURS = 0.05
 """Share that the better choice must have in an intent to count as one that is open there."""
+MOST_CHANCES = 10**12
+"""Choices of intents that are counted; no p-value makes up for more."""
 FEWEST = 20
 """Traces that an arm must have to be looked at."""
 ANSWER = "answer"
@@ -53,7 +55,7 @@ class Contrast:
     """`point`, `taken` and `better` are codes (family next: a set of codes that are the same choice) or actions.
 
     `intents` limits it; None is everywhere. `z` is its strength in the first look, `share` that of the
-    better arm among the traces that met the point. `chances`: choices of intents that it was the strongest of.
+    better arm among the traces that met the point. `chances`: choices of as many intents that it was the strongest of.
     """
 
     family: Family
@@ -248,8 +250,13 @@ def _by_intent(t: _Tables, intents: Sequence[str], weight: float = 1.0) -> _Loss
     if rest is not None and part is not None:
         apart = (part[0] - rest[0]) / math.hypot(part[0] / part[1], rest[2])
         if rest[0] < ELSEWHERE * part[0] and apart >= APART:
-            return told(part[1], bad, chances=int(occurs.sum()))
+            return told(part[1], bad, chances=_chances(int(occurs.sum()), int(bad.sum())))
     return told(whole[1], occurs, everywhere=int(occurs.sum()) == len(np.unique(t.of[t.n1 + t.n0 > 0])))
+
+
+def _chances(open_in: int, chosen: int) -> int:
+    """In how many ways so many intents could have been picked: those that lost most by chance are picked too."""
+    return min(MOST_CHANCES, math.comb(open_in, chosen))
 
 
 def _strength(top: Floats, weight: Floats, var: Floats, own: NDArray[np.bool_]) -> tuple[float, float, float] | None:
