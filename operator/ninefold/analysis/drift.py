@@ -7,6 +7,7 @@ and only when it is clearer than chance over all the moments that were tried (tw
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from ninefold.analysis.shrink import times
 from ninefold.analysis.standing import date_of
 from ninefold.analysis.stats.proportions import two_proportions
 from ninefold.api.artifacts import Drift, Pattern
@@ -30,9 +31,8 @@ def with_drift(pattern: Pattern, counts: Counts) -> Pattern:
     if found is None:
         return pattern
     met, taken = _summed(counts, lambda *_: True)
-    gain = pattern.predicted_gain * min(1.0, found.after * met / taken)
     said = f"{pattern.summary} {found.message}"
-    return pattern.model_copy(update={"drift": found, "predicted_gain": gain, "summary": said})
+    return times(pattern, min(1.0, found.after * met / taken)).model_copy(update={"drift": found, "summary": said})
 
 
 def drift(counts: Counts) -> Drift | None:

@@ -23,8 +23,8 @@ Facts are kept per intent, since what exists in one place does not in another.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -64,12 +64,14 @@ _SOURCES = pa.schema([("action", pa.uint32()), ("path", pa.uint32())])
 class Knowledge:
     """What a population of traces knows. `informing` are actions that describe the world rather than act on it;
 
-    `language` are words that calls need whatever the case is about.
+    `language` are words that calls need whatever the case is about. `cover` is by intent the share of successful traces
+    whose last call needed no name but those that facts, which another task supports too, would have told.
     """
 
     facts: list[Fact]
     informing: frozenset[str]
     language: frozenset[str]
+    cover: Mapping[str, float] = field(default_factory=dict)
 
 
 def mine(loaded: Loaded, intent_key: str | None) -> Knowledge:
@@ -95,6 +97,7 @@ def mine(loaded: Loaded, intent_key: str | None) -> Knowledge:
     spread, used = Counter(row["word"] for row in by_word), _by_intent(by_word)
     few = max(1.0, FEW_INTENTS * len(intents))
     facts: list[Fact] = []
+    shown: dict[str, set[str]] = {}
     for intent in sorted(intents):
         if intent_key and not intent:
             continue
@@ -106,8 +109,28 @@ def mine(loaded: Loaded, intent_key: str | None) -> Knowledge:
         if intent_key:
             known = names | language | {w for f in found for w in words(f.source)}
             found += _unsourced([r for r in used[intent] if spread[r["word"]] <= few], when, known)
-        facts += _within(found)
-    return Knowledge(facts, frozenset(informing), frozenset(language))
+        found = _within(found)
+        alone = _of_one_task(own)
+        shown[intent] = {w for f in found for token in f.tokens if (w := token.lower()) not in alone}
+        facts += found
+    return Knowledge(facts, frozenset(informing), frozenset(language), _cover(loaded, shown, language))
+
+
+def _of_one_task(rows: list[Row]) -> set[str]:
+    """Names that one task alone has seen: to it they were no help, for it had to find them."""
+    most: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        most[row["word"]] = max(most[row["word"]], row["tasks"])
+    return {word for word, tasks in most.items() if tasks < 2}
+
+
+def _cover(loaded: Loaded, shown: Mapping[str, set[str]], language: set[str]) -> dict[str, float]:
+    traces: defaultdict[str, dict[int, bool]] = defaultdict(dict)
+    for row in loaded.query(queries.NEEDED) if any(shown.values()) else []:
+        known = row["word"] in language or row["word"] in shown.get(row["intent"], ())
+        own = traces[row["intent"]]
+        own[row["trace"]] = own.get(row["trace"], True) and known
+    return {intent: sum(own.values()) / len(own) for intent, own in traces.items()}
 
 
 def _by_intent(rows: list[Row]) -> defaultdict[str, list[Row]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ninefold.analysis.drift import Moment, with_drift
 from ninefold.analysis.facts import Knowledge
 from ninefold.analysis.questions import Answer, Choice
+from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import nines
 from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
 
@@ -39,11 +40,27 @@ def patterns(answers: Sequence[Answer], knowledge: Knowledge, solved: int, trace
     told = {(a.question.kind, a.question.point) for a in held}
     # A later look at the same loop says nothing of its own where the first one shows it.
     found = [
-        with_drift(_pattern(a, knowledge, solved, traces), _seen(a.question.choices, moments))
+        (_pattern(a, knowledge, solved, traces), a)
         for a in held
         if (a.question.kind, a.question.later_than) not in told
     ]
-    return sorted(found, key=lambda p: (-p.nines_lost.estimate, -p.regret, p.id))
+    found.sort(key=lambda pair: (-pair[0].nines_lost.estimate, -pair[0].regret, pair[0].id))
+    out, explained = list[Pattern](), set[str]()
+    for pattern, answer in found:
+        own = [c.episode for c in losing(answer.question.choices) if c.episode.trace_id not in explained]
+        explained.update(e.trace_id for e in own)
+        assert answer.difference is not None
+        more = gain(answer.difference, len(own), sum(not e.solved for e in own), traces)
+        counted = pattern.model_copy(update={"predicted_gain": more.estimate, "predicted": more})
+        out.append(with_drift(counted, _seen(answer.question.choices, moments)))
+    return out
+
+
+def gain(effect: Difference, taken: int, failed: int, traces: int) -> Interval:
+    """Success rate that a pattern's mending adds where `taken` traces, of which `failed`, lose in it and in no pattern
+    before it: what two patterns explain is counted once."""
+    low, most, high = (min(max(0.0, d) * taken, failed) / traces for d in (effect.low, effect.estimate, effect.high))
+    return Interval(estimate=most, low=low, high=high)
 
 
 def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> Pattern:
@@ -71,11 +88,12 @@ def _pattern(answer: Answer, knowledge: Knowledge, solved: int, traces: int) -> 
         p_value=effect.p_value,
         regret=max(0.0, effect.low) * len(taken),
         nines_lost=Interval(estimate=lost(effect.estimate), low=lost(effect.low), high=lost(effect.high)),
-        predicted_gain=min(effect.estimate * len(taken), len(failed)) / traces,
+        predicted_gain=0.0,
         evidence=evidence,
         introduced=_introduced(taken, evidence),
         errors=list(question.errors),
         facts=knowledge.facts if question.kind in _WITH_FACTS else [],
+        facts_cover=_cover(taken, knowledge) if question.kind in _WITH_FACTS else None,
     )
 
 
@@ -88,6 +106,13 @@ def losing(choices: Sequence[Choice]) -> list[Choice]:
     better_of = Counter(c.state.known for c in choices if c.better)
     real = {known for known, n in better_of.items() if n >= OCCURS_SHARE * all_of[known]}
     return [c for c in choices if not c.better and c.state.known in real]
+
+
+def _cover(taken: Sequence[Choice], knowledge: Knowledge) -> float | None:
+    """How often what is known of a losing trace's intent names all that its successful traces needed, on average."""
+    if not knowledge.facts:
+        return None
+    return sum(knowledge.cover.get(c.episode.intent, 0.0) for c in taken) / len(taken)
 
 
 def _seen(choices: Sequence[Choice], moments: Mapping[str, Moment]) -> dict[Moment, tuple[int, int]]:

@@ -171,6 +171,8 @@ def load(engine: Engine, p: Population) -> Loaded:
     spelt = {"path": path.codes, "word": of_shown, "surface": surface.codes, "place": items.field("place").to_numpy()}
     engine.load("shown", _numbered({**rows, **{name: column[first] for name, column in spelt.items()}}))
     engine.load("told", _numbered({"heard": np.repeat(np.arange(len(told.sizes)), told.sizes), "word": of_told}))
+    heard, trace = told.heard.T.ravel(), np.tile(np.arange(len(p.sizes)), 2)
+    engine.load("hears", _numbered({"trace": trace[heard >= 0], "heard": heard[heard >= 0]}))
     engine.load("hearers", _hearers(p))
     names = {"intent": p.intent.names, "action": action.names, "source": p.source.names, "word": word.names}
     return Loaded(engine, {**names, "path": path.names, "surface": surface.names})

@@ -6,6 +6,7 @@
     used(trace, call, word, …)                              identifiers in the arguments of a call that went well
     shown(trace, call, action, source, path, word, surface, place, …)   one-word values in an ok call's result
     told(heard, word)                                       words of a history or a prompt, whoever was told it
+    hears(trace, heard)                                     which of them each trace was told
     hearers(heard, intent, low, high)                       smallest and largest user of an intent that was told it
     choices(question, matching, stratum, cluster, task, better, solved)   one row a trace, question and way of matching
     sources(action, path)                                   what facts are taken from
@@ -80,6 +81,27 @@ FROM used AS u
 GROUP BY intent, word
 ORDER BY intent, word
 """
+
+_ENDINGS_USED = """
+    SELECT u.intent AS intent, u.trace AS trace, u.word AS word
+    FROM used AS u
+    INNER JOIN (SELECT trace, max(call) AS last_call FROM calls WHERE ok GROUP BY trace) AS l
+        ON l.trace = u.trace AND l.last_call = u.call
+    WHERE u.solved
+"""
+
+NEEDED = f"""
+-- What the last call that went well names in each successful trace, beyond what its messages say.
+SELECT intent, trace, word
+FROM ({_ENDINGS_USED}) AS n
+WHERE (trace, word) NOT IN (
+    SELECT h.trace, t.word
+    FROM ({_ENDINGS_USED}) AS own
+    INNER JOIN hears AS h ON h.trace = own.trace
+    INNER JOIN told AS t ON t.heard = h.heard AND t.word = own.word
+)
+ORDER BY intent, trace, word
+"""  # noqa: S608
 
 COMMONLY_TOLD = """
 -- Words that the messages of more than one user of an intent hold.

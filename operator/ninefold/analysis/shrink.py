@@ -8,7 +8,7 @@ before, leaning on its kind, leaning on all kinds, leaning on 1 (a ratio estimat
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from ninefold.api.artifacts import GainRecord, Pattern
+from ninefold.api.artifacts import GainRecord, Interval, Pattern
 
 PRIOR = 0.10
 """Counted gain (0..1) of which the level above is believed as much as of the records themselves: ten points."""
@@ -24,11 +24,17 @@ def shrunk(patterns: Sequence[Pattern], records: Sequence[GainRecord]) -> list[P
 def _shrunk(p: Pattern, records: Sequence[GainRecord]) -> Pattern:
     own = [r for r in records if r.pattern == p.id]
     said = {
-        "predicted_gain": p.predicted_gain * factor(p.kind, p.id, records),
         "counted_gain": p.predicted_gain,
         "replayed_gain": sum(r.replayed for r in own) / len(own) if own else None,
     }
-    return p.model_copy(update=said)
+    return times(p, factor(p.kind, p.id, records)).model_copy(update=said)
+
+
+def times(p: Pattern, share: float) -> Pattern:
+    """The pattern with so much of its predicted gain."""
+    own = p.predicted
+    scaled = own and Interval(estimate=own.estimate * share, low=own.low * share, high=own.high * share)
+    return p.model_copy(update={"predicted_gain": p.predicted_gain * share, "predicted": scaled})
 
 
 def factor(kind: str, pattern: str, records: Iterable[GainRecord]) -> float:

@@ -221,7 +221,17 @@ class Pattern(Model):
     p_value: float = Field(ge=0, le=1)
     regret: float = Field(ge=0, description="Failures that the better choice would save: lower bound x traces.")
     nines_lost: Interval
-    predicted_gain: float = Field(description="Success rate that mending it should add, 0..1.")
+    predicted_gain: float = Field(
+        description="Success rate that mending it should add to what mending the patterns before it does, 0..1."
+    )
+    predicted: Interval | None = Field(None, description="The same with its 95 % interval, that of the effect.")
+    facts_cover: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of its losing traces for which the facts name all that successful ones needed; absent: "
+        "unknown.",
+    )
     counted_gain: float | None = Field(None, description="The same before earlier replays shrank it; absent: as it is.")
     replayed_gain: float | None = Field(None, description="What replay measured for this pattern before, on average.")
     evidence: list[str] = Field(description="Trace ids, best first, at most ten.")

@@ -126,6 +126,7 @@ def _candidate(name: str, offers: Sequence[Offer], evidence: Evidence) -> Candid
     for offer in offers:
         fresh = (edit for edit in offer.edits if not _already_said(edit, edits, evidence.stable))
         edits += [edit for edit in fresh if conflict(edit, edits) is None]
+    edits = _each_beside_others(edits, evidence)
     removes = list(dict.fromkeys(name for offer in offers for name in offer.removes))
     gone = [edit for edit in evidence.stable.edits if edit_hash(edit) in removes]
     return Candidate(
@@ -136,6 +137,34 @@ def _candidate(name: str, offers: Sequence[Offer], evidence: Evidence) -> Candid
         predicted_gain=_gain(edits, evidence),
         proposer="+".join(offer.proposer for offer in offers),
     )
+
+
+def _each_beside_others(edits: Sequence[Edit], evidence: Evidence) -> list[Edit]:
+    """The edits, each promising what it adds to those before it that answer the same pattern.
+
+    What the prompt tells needs no obedience, so facts come first: a rule to look things up adds what they do not tell.
+    """
+    most = {p.id: p.predicted_gain for p in evidence.report.patterns}
+    taken: dict[tuple[str, str], float] = defaultdict(float)
+    promised: dict[int, float] = {}
+    for place, edit in sorted(enumerate(edits), key=lambda one: one[1].kind != "InjectContext"):
+        receipt = edit.receipt
+        if receipt is None or receipt.pattern is None or receipt.predicted_gain is None:
+            continue
+        told, own = (receipt.pattern, ""), (receipt.pattern, edit.kind)
+        # Lines of one kind stand under different conditions: each has its own share already.
+        before = taken[told] - taken[own]
+        left = max(0.0, most.get(receipt.pattern, receipt.predicted_gain) - before)
+        promised[place] = round(min(receipt.predicted_gain, left), 6)
+        taken[told] += promised[place]
+        taken[own] += promised[place]
+    return [_promising(edit, promised.get(place)) for place, edit in enumerate(edits)]
+
+
+def _promising(edit: Edit, gain: float | None) -> Edit:
+    if edit.receipt is None or gain is None:
+        return edit
+    return edit.model_copy(update={"receipt": edit.receipt.model_copy(update={"predicted_gain": gain})})
 
 
 def _summary(edits: Sequence[Edit]) -> str:

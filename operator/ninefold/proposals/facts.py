@@ -112,8 +112,13 @@ def _edit(condition: Condition, found: Sequence[_Found], evidence: Evidence, str
         at=pattern.decision.point[:256],
         when=shown,
         text=text,
-        receipt=receipt_for(pattern, text, "deterministic", share),
+        receipt=receipt_for(pattern, text, "deterministic", share * _covered(pattern)),
     )
+
+
+def _covered(pattern: Pattern) -> float:
+    """Share of the pattern that facts can answer: where they do not name all that is needed, it must be looked up."""
+    return 1.0 if pattern.facts_cover is None else pattern.facts_cover
 
 
 def facts_text(facts: Sequence[Fact], known: frozenset[str], room: int) -> str | None:

@@ -1,9 +1,12 @@
 """Decisions over coded traces: planted causes are found, decoys are not, and shards add up."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import bench.analysis
 from bench.analysis.planted import populate, read_plan, tables
 from bench.analysis.planted.score import Finding, score
 from ninefold.analysis.decisions import tables as counted
@@ -16,6 +19,7 @@ from ninefold.traces.table import StepTable
 
 PLAN = read_plan()
 TRACES = 6_000
+FREQUENT = Path(bench.analysis.__path__[0]) / "others" / "common.json"
 
 
 def shard(traces: int = TRACES, number: int = 0, *, permuted: bool = False) -> tuple[StepTable, pa.Table]:
@@ -53,6 +57,18 @@ def test_every_planted_cause_is_found_once_and_no_decoy(found: Study) -> None:
     result = score(said, shard()[1], PLAN)
     assert (result.missed, result.decoys) == ((), ())
     assert result.precision >= 0.9
+
+
+def test_of_causes_that_are_frequent_each_is_told_and_what_only_follows_them_is_not() -> None:
+    plan = read_plan(FREQUENT)
+    made = tables(populate(20_000, 3, plan))
+    table = StepTable(made.traces, made.steps, pa.table({}), made.messages)
+    said = [
+        Finding(p.kind, [p.decision.taken, p.decision.better or "", p.decision.point], p.decision.taken, p.evidence)
+        for p in studied(table).patterns
+    ]
+    result = score(said, made.truth, plan)
+    assert (result.missed, result.decoys) == ((), ())
 
 
 def test_a_mix_of_tasks_is_named_as_one(found: Study) -> None:

@@ -110,3 +110,12 @@ async def test_a_candidate_that_does_not_fit_a_configmap_is_left_out():
 async def test_without_patterns_there_is_nothing_to_propose():
     made = await proposals()
     assert made.candidates == [] and made.refused == []
+
+
+async def test_a_rule_beside_facts_promises_what_the_facts_do_not_tell():
+    made = {c.id: c for c in (await proposals(GAP.model_copy(update={"facts_cover": 0.7}))).candidates}
+    promised = {c: [e.receipt.predicted_gain for e in made[c].edits if e.receipt] for c in made}
+    assert promised["inject-facts"] == [0.14]
+    assert promised["look-before-acting"] == [0.2]
+    assert promised["together"] == [0.14, 0.06]
+    assert made["together"].predicted_gain == 0.2

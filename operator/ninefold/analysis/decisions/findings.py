@@ -19,7 +19,7 @@ from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.tables import Ints
 from ninefold.analysis.drift import Counts, Moment, with_drift
 from ninefold.analysis.engine import Engine
-from ninefold.analysis.patterns import MAX_EVIDENCE
+from ninefold.analysis.patterns import MAX_EVIDENCE, gain
 from ninefold.analysis.stats.wilson import nines
 from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
 
@@ -85,6 +85,9 @@ def _pattern(seen: Seen, c: Confirmed, evidence: Mapping[int, str]) -> Pattern:
         saved = min(max(0.0, difference) * c.traces, c.failures)
         return nines(solved + saved, traces) - nines(solved, traces)
 
+    failing = int(np.count_nonzero(~solved_of[c.alone]))
+    predicted = gain(d, len(c.alone), failing, traces)
+
     only = c.contrast.intents or ()
     return Pattern(
         id=sha256(canonical([kind, decision.point, decision.taken, decision.better, list(only)]))[:12],
@@ -98,7 +101,8 @@ def _pattern(seen: Seen, c: Confirmed, evidence: Mapping[int, str]) -> Pattern:
         p_value=d.p_value,
         regret=max(0.0, d.low) * c.traces,
         nines_lost=Interval(estimate=lost(d.estimate), low=lost(d.low), high=lost(d.high)),
-        predicted_gain=min(d.estimate * c.traces, c.failures) / traces,
+        predicted_gain=predicted.estimate,
+        predicted=predicted,
         evidence=list(evidence.values()),
         introduced=_introduced(seen, c.contrast, evidence) if kind == "HallucinationTrigger" else [],
         errors=sorted({e for i in c.contrast.point if (e := symbols[i].error)}),
