@@ -62,13 +62,13 @@ def _all(p: Sequences, contrasts: Sequence[Contrast]) -> Iterator[Matched]:
     def matched(contrast: Contrast) -> Matched:
         rows, won = p.stand(contrast)
         arms = Arms.of(len(p.n), rows, won)
-        return Matched(contrast, arms, difference(p, rows, won), len(rows), _sides(p, rows, won))
+        return Matched(contrast, arms, difference(p, rows, won), len(rows), sides(p, rows, won))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         yield from pool.map(matched, contrasts)
 
 
-def _sides(p: Sequences, rows: Ints, won: Flags) -> tuple[tuple[float, int], tuple[float, int]]:
+def sides(p: Sequences, rows: Ints, won: Flags) -> tuple[tuple[float, int], tuple[float, int]]:
     """(share solved, distinct tasks) of the better arm and of the losing one."""
     better, taken = ((share(p.solved[own]), distinct(p.support[own])) for own in (rows[won], rows[~won]))
     return better, taken

@@ -14,11 +14,15 @@ def unidentified(refused: Sequence[Declined], symbols: Sequence[Symbol], min_sup
 
 def _sentence(r: Declined, symbols: Sequence[Symbol], min_support: int) -> str:
     better, taken = r.crude
-    what = f"{symbols[r.contrast.taken[0]]} after {symbols[r.contrast.point[0]]}"
-    if r.contrast.family == "skipped":
-        what = f"{symbols[r.contrast.taken[0]]} without {symbols[r.contrast.better[0]]} before it"
+    c, step = r.contrast, symbols[r.contrast.taken[0]]
+    if c.family == "took":
+        what = f"traces with {step.action}"
+    elif c.family == "skipped":
+        what = f"{step} without {symbols[c.better[0]]} before it"
+    else:
+        what = f"{step} after {symbols[c.point[0]]}"
     seen = f"{what}: {taken:.0%} succeed, {better:.0%} otherwise"
-    if min(r.tasks) < min_support:
+    if min(r.tasks) < min_support and c.family != "took":
         return (
             f"Unidentified: {seen}, but only {min(r.tasks)} distinct tasks stand on the smaller side and {min_support} "
             "are needed: more traces would tell."

@@ -6,6 +6,8 @@ Three families, each one decision point with a losing and a better arm:
 * *skipped*: an action done without another one before it (a missing look-up, a broken policy, an unverified answer);
 * *met*: a rare turn of events against traces without it (a novel scenario); what the agent chose is none.
 
+A fourth, *took* (a step anywhere against none), is no decision: `crude` names it where it is a mix of tasks.
+
 The first look compares within intent and state, counts everything it tries, and passes on what stands out; what it
 passes on is matched trace by trace afterwards (`confirm`). Ending is never a choice: an answer is only ever the point
 at which something had been done or not.
@@ -24,7 +26,7 @@ from ninefold.analysis.decisions.coding import START, Symbol
 from ninefold.analysis.decisions.tables import CODE_BITS, INTENT_BITS, Ints, Precedence, States
 
 Floats = NDArray[Any]
-Family = Literal["next", "skipped", "met"]
+Family = Literal["next", "skipped", "met", "took"]
 PASSED = 48
 """Contrasts that are matched trace by trace, the strongest first: at most as many as fit the bits of one number."""
 ECHOES = 3

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ninefold.analysis.decisions import findings, tables
 from ninefold.analysis.decisions.coder import Codes
 from ninefold.analysis.decisions.confirm import confirm, first_codes
+from ninefold.analysis.decisions.crude import mixes
 from ninefold.analysis.decisions.declined import unidentified
 from ninefold.analysis.decisions.screen import screen
 from ninefold.analysis.decisions.sequences import Flags, Sequences
@@ -65,6 +66,8 @@ def study(engine: Engine, coder: CodedTraces, *, min_support: int, rate: float, 
     )
     seen = findings.Seen(engine, sequences, symbols, informing)
     found = findings.patterns(seen, confirmed)
+    if coder.tasks_named:
+        refused = [*refused, *mixes(sequences, before, actions, symbols, min_support=min_support, rate=rate)]
     return Study(found, unidentified(refused, symbols, min_support), values)
 
 
