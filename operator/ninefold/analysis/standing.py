@@ -102,10 +102,15 @@ def budget(solved: int, traces: int, patterns: Sequence[Pattern]) -> ErrorBudget
         saved += pattern.predicted_gain * traces
         chosen.append(pattern.id)
         numbers.append(f"#{number}")
-    which = ", ".join(sorted(numbers, key=lambda n: int(n[1:]))) or "no pattern that is known"
-    said = f"to {target:.6g} from {rate:.4f}, {need} failures of {traces - solved} must go: {which}"
-    if saved < need:
-        said += f", which would save {saved:.0f}: not enough"
+    names = sorted(numbers, key=lambda n: int(n[1:]))
+    which = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    said = f"to {target:.6g} from {rate:.4f}, {need} failures of {traces - solved} must go: "
+    if not names:
+        said += "no pattern is known that would save any"
+    elif saved < need:
+        said += f"{which} would save {saved:.0f}, not enough"
+    else:
+        said += f"you need {which}, which would save {saved:.0f}"
     return ErrorBudget(
         target=target, failures_to_save=max(0, need), patterns=chosen, enough=saved >= need, message=said
     )

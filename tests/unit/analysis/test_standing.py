@@ -60,7 +60,7 @@ def test_the_next_nine_names_the_patterns_that_must_go() -> None:
     found = budget(950, 1000, [a_pattern("a", 0.03), a_pattern("b", 0.005), a_pattern("c", 0.02)])
     assert found is not None
     assert (found.target, found.failures_to_save, found.patterns, found.enough) == (0.99, 40, ["a", "c"], True)
-    assert "#1, #3" in found.message
+    assert "you need #1 and #3" in found.message
 
 
 def test_where_all_patterns_are_not_enough_it_says_so() -> None:
