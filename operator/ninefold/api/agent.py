@@ -154,6 +154,11 @@ class AgentTool(Model):
     parameters: Annotated[
         dict[str, Any], Field(max_length=64, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
     ] = Field(default_factory=dict, description="JSON Schema of its arguments.")
+    shared: bool = Field(
+        False,
+        description="Its results hang on the arguments alone: not on whose case it is, on what was called before, or "
+        "on when. Then replay.trajectory may answer a call with what other cases of the same intent recorded.",
+    )
 
 
 class ReplaySandbox(Model):

@@ -423,6 +423,7 @@ class Outcome(Model):
     error: str | None = None
     tool_calls: int = Field(0, ge=0, description="Tool calls that were asked for, where Ninefold runs the loop.")
     tool_answers: int = Field(0, ge=0, description="Those that a recording or the sandbox could answer.")
+    tool_borrowed: int = Field(0, ge=0, description="Of these, those that a recording of another case answered.")
     sketch: list[int] = Field(
         default_factory=list,
         max_length=16,
@@ -478,6 +479,7 @@ class Coverage(Model):
     unknown: int = Field(ge=0, description="Those that asked for a result that nobody has recorded.")
     tool_calls: int = Field(ge=0, description="Tool calls that were asked for.")
     tool_answers: int = Field(ge=0, description="Those that a recording or the sandbox answered.")
+    tool_borrowed: int = Field(0, ge=0, description="Of these, those that a recording of another case answered.")
 
 
 class Screened(Model):

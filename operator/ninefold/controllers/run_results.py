@@ -193,11 +193,10 @@ def covered(report: ReplayReport) -> str:
         return ""
     calls = sum(one.tool_calls for one in report.coverage.values())
     answers = sum(one.tool_answers for one in report.coverage.values())
+    borrowed = sum(one.tool_borrowed for one in report.coverage.values())
     worst = max(report.coverage.items(), key=lambda pair: (pair[1].unknown / max(1, pair[1].cases), pair[0]))
-    return (
-        f", {answers} of {calls} tool calls answered, {worst[1].unknown} of {worst[1].cases} cases unknown "
-        f"under {worst[0]} at most"
-    )
+    told = f", {answers} of {calls} tool calls answered" + (f" ({borrowed} from other cases)" if borrowed else "")
+    return f"{told}, {worst[1].unknown} of {worst[1].cases} cases unknown under {worst[0]} at most"
 
 
 def _too_much_missing(report: ReplayReport) -> str | None:

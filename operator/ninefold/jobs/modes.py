@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import fmean
 
-from ninefold.api.artifacts import Case, Coverage, ReplayRow
+from ninefold.api.artifacts import Case, Coverage, Outcome, ReplayRow
 from ninefold.api.base import parse_duration
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
@@ -64,19 +64,20 @@ async def open_step(ctx: JobContext, till: Till) -> AsyncIterator[Stepper | None
 
 def coverage(rows: Sequence[ReplayRow]) -> dict[str, Coverage]:
     """By arm, over the rows in which it asked for a tool; empty where the agent runs its own loop."""
-    by_arm: dict[str, list[tuple[int, int]]] = {}
+    by_arm: dict[str, list[Outcome]] = {}
     for row in rows:
         for arm, outcome in row.outcomes.items():
-            by_arm.setdefault(arm, []).append((outcome.tool_calls, outcome.tool_answers))
+            by_arm.setdefault(arm, []).append(outcome)
     return {
         arm: Coverage(
-            cases=len(pairs),
-            unknown=sum(answers < calls for calls, answers in pairs),
-            tool_calls=sum(calls for calls, _ in pairs),
-            tool_answers=sum(answers for _, answers in pairs),
+            cases=len(own),
+            unknown=sum(o.tool_answers < o.tool_calls for o in own),
+            tool_calls=sum(o.tool_calls for o in own),
+            tool_answers=sum(o.tool_answers for o in own),
+            tool_borrowed=sum(o.tool_borrowed for o in own),
         )
-        for arm, pairs in by_arm.items()
-        if any(calls for calls, _ in pairs)
+        for arm, own in by_arm.items()
+        if any(o.tool_calls for o in own)
     }
 
 

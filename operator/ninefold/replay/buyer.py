@@ -76,7 +76,7 @@ class Buyer:
             return self._unknown(error.reason)
         if answer.missing is not None:
             self._watch.answered()
-            calls = {"tool_calls": answer.tool_calls, "tool_answers": answer.tool_answers}
+            calls = {name: getattr(answer, name) for name in ("tool_calls", "tool_answers", "tool_borrowed")}
             return self._unknown(answer.missing).model_copy(update=calls)
         # An answer that an earlier release has stored was not graded yet, and has nothing but its scores.
         found = answer.grade or self._graders.grade(given_of(request, answer))
@@ -101,6 +101,7 @@ class Buyer:
             verdict=found.verdict,
             tool_calls=answer.tool_calls,
             tool_answers=answer.tool_answers,
+            tool_borrowed=answer.tool_borrowed,
         )
 
     async def by_rule(self, request: Request, answer: Answer) -> Grade:

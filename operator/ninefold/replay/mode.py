@@ -76,6 +76,7 @@ class Answer(Model):
     grade: Grade | None = Field(None, description="What it was worth.")
     tool_calls: int = Field(0, ge=0, description="Tool calls that the agent asked for, where we run its loop.")
     tool_answers: int = Field(0, ge=0, description="Those that could be answered.")
+    tool_borrowed: int = Field(0, ge=0, description="Of these, those that a recording of another case answered.")
     missing: str | None = Field(None, description="Why nothing can be said of this case; our words alone.")
     usage: Usage = Field(default_factory=Usage, exclude=True, description="What it took, for the budget.")
     once: bool = Field(False, exclude=True, description="All tries of this request are one run, and paid once.")

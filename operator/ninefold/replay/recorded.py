@@ -7,6 +7,10 @@ spacing or a spelled-out default is the same call, and another value is another 
 A tool that is called twice alike may answer differently, for the world has moved: the n-th call gets the n-th result,
 and later ones the last. What came before a call is not compared. Tools whose results hang on what was written before
 belong into the sandbox.
+
+What the case itself has not recorded, other cases may know: of tools that the user has declared `shared` alone, for a
+result may be another user's; from cases of the same intent; no errors, for those tell of a moment; and only where all
+that is recorded is one and the same result, for otherwise it does hang on something else.
 """
 
 import json
@@ -15,31 +19,64 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ninefold.api.agent import AgentTool
-from ninefold.api.artifacts import RecordedCall, canonical
+from ninefold.api.artifacts import Case, RecordedCall, canonical
+
+Known = Mapping[tuple[str, str], RecordedCall]
+"""By tool and canonical arguments."""
 
 
 class Recording:
-    """The tool results of one case. One per run of the case: it remembers how often each call was made."""
+    """The tool results of one case. One per run of the case: it remembers how often each call was made.
 
-    def __init__(self, calls: Iterable[RecordedCall], tools: Mapping[str, AgentTool]) -> None:
-        self._tools = tools
+    `others`: what cases like it know, by tool and canonical arguments (`shared`).
+    """
+
+    def __init__(
+        self,
+        calls: Iterable[RecordedCall],
+        tools: Mapping[str, AgentTool],
+        others: Known | None = None,
+    ) -> None:
+        self._tools, self._others = tools, others or {}
+        self.borrowed = 0
+        """Answers that were another case's."""
         self._known: defaultdict[tuple[str, str], list[RecordedCall]] = defaultdict(list)
         for call in calls:
-            self._known[self._key(call.tool, call.arguments)].append(call)
+            self._known[_key(call.tool, call.arguments, tools)].append(call)
         self._asked: Counter[tuple[str, str]] = Counter()
 
     def answer(self, tool: str, arguments: str) -> RecordedCall | None:
         """What the tool answered to these arguments; None where nobody has recorded it."""
-        key = self._key(tool, arguments)
+        key = _key(tool, arguments, self._tools)
         known = self._known.get(key)
         if known is None:
-            return None
+            self.borrowed += key in self._others
+            return self._others.get(key)
         self._asked[key] += 1
         return known[min(self._asked[key], len(known)) - 1]
 
-    def _key(self, tool: str, arguments: str) -> tuple[str, str]:
-        schema = self._tools[tool].parameters if tool in self._tools else {}
-        return tool, canonical_arguments(arguments, schema)
+
+def shared(cases: Iterable[Case], tools: Mapping[str, AgentTool]) -> dict[str | None, Known]:
+    """By intent: the calls of shared tools to which all recordings give one and the same result."""
+    said: defaultdict[str | None, defaultdict[tuple[str, str], list[RecordedCall]]]
+    said = defaultdict(lambda: defaultdict(list))
+    for case in cases:
+        for call in case.recorded:
+            if call.tool in tools and tools[call.tool].shared:
+                said[case.intent][_key(call.tool, call.arguments, tools)].append(call)
+    return {
+        intent: {
+            key: calls[0]
+            for key, calls in known.items()
+            if len({(c.result, c.error) for c in calls}) == 1 and not calls[0].error
+        }
+        for intent, known in said.items()
+    }
+
+
+def _key(tool: str, arguments: str, tools: Mapping[str, AgentTool]) -> tuple[str, str]:
+    schema = tools[tool].parameters if tool in tools else {}
+    return tool, canonical_arguments(arguments, schema)
 
 
 def canonical_arguments(arguments: str, schema: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ninefold.graders import Grade
 from ninefold.llm import ToolCall, TryError, Turn
 from ninefold.replay.invented import Called
 from ninefold.replay.mode import Answer, Bought, Buy, PassingError, RejectedError, Request, Usage, seconds_of
-from ninefold.replay.recorded import Recording
+from ninefold.replay.recorded import Recording, shared
 from ninefold.replay.sandbox import Sandbox
 from ninefold.replay.sketch import sketch
 from ninefold.versions import estimate_tokens
@@ -47,6 +47,8 @@ class Trajectory:
         self._model, self._sandbox, self._max_steps = model, sandbox, max_steps
         self._tools: Mapping[str, AgentTool] = {tool.name: tool for tool in tools}
         self._recorded = {case.case_id: case.recorded for case in cases}
+        pools = shared(cases, self._tools)
+        self._others = {case.case_id: pools.get(case.intent, {}) for case in cases}
 
     @property
     def name(self) -> str:
@@ -59,9 +61,10 @@ class Trajectory:
     async def walk(self, request: Request, buy: Buy) -> Answer:
         """See `Walker`."""
         messages = [{"role": "system", "content": system_prompt(request.components)}, *spoken(request.input)]
-        recording = Recording(self._recorded.get(request.case_id, ()), self._tools)
+        case_id = request.case_id
+        recording = Recording(self._recorded.get(case_id, ()), self._tools, self._others.get(case_id))
         tools = [offered(tool, request.components) for tool in self._tools.values()]
-        walked = _Walked()
+        walked = _Walked(recording)
         for _ in range(self._max_steps):
             turn = await self._next(request, messages, tools, buy)
             walked.took(turn)
@@ -125,7 +128,8 @@ async def next_turn(model: "Completions", key: Any, body: dict[str, Any], buy: B
 class _Walked:
     """What a run of the loop has met so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
         self.calls = self.answers = self.errors = self.prompt = self.completion = 0
         self.told_usage = True
         self.shown: list[str] = []
@@ -163,6 +167,7 @@ class _Walked:
             called=self.called,
             tool_calls=self.calls,
             tool_answers=self.answers,
+            tool_borrowed=self._recording.borrowed,
             **rest,
         )
 

@@ -8,7 +8,7 @@ import secrets
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +84,7 @@ class JobBench:
     refs: dict[str, ArtifactRef] = field(default_factory=dict)
     patterns: list[Pattern] = field(default_factory=list)
     recorded: list[RecordedCall] = field(default_factory=list)
+    cases: Callable[[str, int], list[Case]] = cases
 
     async def upstream(self, *candidates: Candidate, number: int = 48) -> None:
         report = AnalysisReport(
@@ -99,7 +100,7 @@ class JobBench:
         self.refs["propose"] = await self.store.artifacts.put(self._key("propose"), proposals.to_bytes())
 
     async def _case_ref(self, bucket: Literal["selection", "sealed"], number: int) -> CaseRef:
-        made = [case.model_copy(update={"recorded": self.recorded}) for case in cases(bucket, number)]
+        made = [c.model_copy(update={"recorded": self.recorded or c.recorded}) for c in self.cases(bucket, number)]
         data = CaseSet(bucket=bucket, cases=made).to_bytes()
         ref = await self.store.artifacts.put(self._key(bucket), data)
         return CaseRef(bucket=bucket, cases=number, **ref.model_dump())

@@ -14,7 +14,7 @@ from ninefold.api.artifacts import Case, RecordedCall
 from ninefold.jobs.modes import coverage
 from ninefold.llm import Completions
 from ninefold.replay import Arm, Buyer, Runner, Sandbox, Trajectory
-from ninefold.replay.recorded import Recording, canonical_arguments
+from ninefold.replay.recorded import Recording, canonical_arguments, shared
 
 from .conftest import Clock, DictCache, Reply, Staging, a_till
 
@@ -65,7 +65,9 @@ async def a_runner(
     with model_standin(answer) as standin:
         model = AgentModel.model_validate({"name": "m-1", "endpoint": standin.url, "parameters": {"temperature": 0.0}})
         async with Completions(model, None, 5) as completions:
-            mode = Trajectory(completions, [ROOMS], cases, max_steps=rest.pop("max_steps", 5), sandbox=sandbox)
+            mode = Trajectory(
+                completions, rest.pop("tools", [ROOMS]), cases, max_steps=rest.pop("max_steps", 5), sandbox=sandbox
+            )
             buyer = Buyer(mode, GOOD, a_till(cache, clock, **rest), scope="run-1")
             yield Runner(buyer, True, 3, 1, lambda _: None), standin.requests
 
@@ -135,6 +137,30 @@ async def test_the_sandbox_runs_its_own_tools(staging: Staging, cache: DictCache
         {"tool": "find_room", "arguments": '{"floor": 3}', "case_id": "case-1", "metadata": {}, "seed": 3}
     ]
     assert requests[-1]["messages"][-1]["content"] == "Room 7 for case-1"
+
+
+def like(n: int, intent: str, *recorded: RecordedCall) -> Case:
+    return case(n, *recorded).model_copy(update={"intent": intent})
+
+
+async def test_other_cases_of_the_intent_answer_for_a_tool_that_is_declared_shared(
+    cache: DictCache, clock: Clock
+) -> None:
+    cases = [like(1, "sea", call()), like(2, "sea"), like(3, "hills")]
+    for tools, known in (([ROOMS], 0), ([ROOMS.model_copy(update={"shared": True})], 1)):
+        async with a_runner(asks_then_repeats, cases, DictCache(), clock, tools=tools) as (runner, _):
+            rows = await runner.run(cases, [BASELINE])
+        outcomes = [row.outcomes["baseline"] for row in rows]
+        assert [o.success for o in outcomes] == [True, True if known else None, None]
+        assert coverage(rows)["baseline"].tool_borrowed == known
+
+
+@pytest.mark.parametrize("others", [[call(result="taken")], [call(result="Room 7", error=True)]])
+def test_results_that_differ_or_failed_are_nobody_elses(others: list[RecordedCall]) -> None:
+    tools = {"find_room": ROOMS.model_copy(update={"shared": True})}
+    assert shared([like(1, "sea", call())], tools)["sea"]
+    assert shared([like(1, "sea", call()), like(2, "sea", *others)], tools)["sea"] == {}
+    assert shared([like(2, "sea", call(error=True))], tools)["sea"] == {}
 
 
 @pytest.mark.parametrize(
