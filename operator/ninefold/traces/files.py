@@ -4,7 +4,6 @@ A column is named as it stands in the row, or as a dotted path into nested objec
 dots of its own is tried first. Rows of one trace share the trace's id and may stand in any order and any file.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -19,7 +18,7 @@ from ninefold.traces.assemble import assemble
 from ninefold.traces.backend import Window, within
 from ninefold.traces.model import PROGRAM, Score, Span, StepKind, TraceRecord
 from ninefold.traces.objects import Object
-from ninefold.traces.paths import decode, lines, require_files
+from ninefold.traces.paths import json_objects, require_files
 from ninefold.traces.probe import PROBE_ROWS, capabilities
 from ninefold.traces.spool import Record, by_trace
 from ninefold.traces.stored import on_volume
@@ -62,8 +61,8 @@ class MappedFiles:
 
     def _rows_of(self, path: Path, name: str) -> Iterator[tuple[str, Row]]:
         """Rows with their place, which names a step without an id: the same whatever other files there are."""
-        read = self._parquet if self._source.format == "parquet" else self._jsonl
-        for place, row in enumerate(read(path)):
+        rows = self._parquet(path) if self._source.format == "parquet" else json_objects(path, self.losses)
+        for place, row in enumerate(rows):
             trace_id = pick(row, self._map.trace_id)
             if trace_id is None or trace_id == "":
                 self.losses["rows_without_trace_id"] += 1
@@ -92,17 +91,6 @@ class MappedFiles:
                 yield assemble(spans, self.losses)
 
     # ------------------------------------------------------------ rows
-
-    def _jsonl(self, path: Path) -> Iterator[Row]:
-        for line in lines(path, self.losses):
-            try:
-                row = json.loads(decode(line, self.losses))
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                yield row
-            else:
-                self.losses["malformed_lines"] += 1
 
     def _parquet(self, path: Path) -> Iterator[Row]:
         """Rows of a Parquet file, only the columns that the mapping names."""

@@ -117,3 +117,16 @@ def loaded(line: bytes, losses: Counter[str]) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         return json.loads(decode(line, losses))
+
+
+def json_objects(path: Path, losses: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file; a line that is none counts as `malformed_lines`."""
+    for line in lines(path, losses):
+        try:
+            row = json.loads(decode(line, losses))
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            yield row
+        else:
+            losses["malformed_lines"] += 1

@@ -27,7 +27,7 @@ from ninefold.traces.langfuse.reads import OVERLAP
 from ninefold.traces.langfuse.rows import Row
 from ninefold.traces.model import TraceRecord
 from ninefold.traces.objects import Object
-from ninefold.traces.paths import decode, find_files, lines
+from ninefold.traces.paths import find_files, json_objects
 from ninefold.traces.probe import PROBE_BYTES, capabilities
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.spool import Record, by_trace
@@ -160,7 +160,8 @@ class LangfuseFiles:
     def _rows(self, files: list[ExportFile]) -> Iterator[tuple[str, Row]]:
         for file in files:
             kind = TABLES[file.table]
-            for raw in self._parquet(file.path) if self._export.format == "parquet" else self._jsonl(file.path):
+            columns = self._export.format == "parquet"
+            for raw in self._parquet(file.path) if columns else json_objects(file.path, self.losses):
                 row = {to_camel(key): value for key, value in raw.items()}
                 trace_id = row.get("id" if kind == "trace" else "traceId")
                 if not trace_id:
@@ -169,17 +170,6 @@ class LangfuseFiles:
                     self.losses["other_environment"] += 1
                 else:
                     yield str(trace_id), {kind: row}
-
-    def _jsonl(self, path: Path) -> Iterator[Row]:
-        for line in lines(path, self.losses):
-            try:
-                row = json.loads(decode(line, self.losses))
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                yield row
-            else:
-                self.losses["malformed_lines"] += 1
 
     def _parquet(self, path: Path) -> Iterator[Row]:
         for row in parquet.rows(path, self.losses):
