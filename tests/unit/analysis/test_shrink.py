@@ -5,8 +5,10 @@ from builders import a_pattern
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ninefold.analysis.patterns import gain
 from ninefold.analysis.shrink import MOST, factor, shrunk
-from ninefold.api.artifacts import GainRecord
+from ninefold.analysis.stats.stratified import Difference
+from ninefold.api.artifacts import GainRecord, Interval
 
 
 def record(counted: float, replayed: float, pattern: str = "p-1", kind: str = "ContextGap") -> GainRecord:
@@ -42,3 +44,18 @@ def test_what_is_published_is_both_what_was_counted_and_what_replay_made_of_it()
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(-1, 1)), max_size=8))
 def test_a_factor_stays_within_its_bounds(figures):
     assert 0 <= factor("ContextGap", "p-1", [record(c, r) for c, r in figures]) <= MOST
+
+
+def test_the_interval_of_a_prediction_shrinks_with_it():
+    predicted = Interval(estimate=0.2, low=0.1, high=0.3)
+    mended = shrunk([a_pattern(gain=0.2, predicted=predicted)], [record(0.2, 0.1)] * 50)[0]
+    assert mended.predicted is not None
+    assert mended.predicted.estimate == pytest.approx(mended.predicted_gain)
+    assert mended.predicted.low == pytest.approx(mended.predicted_gain / 2)
+
+
+def test_what_a_stronger_pattern_explains_is_not_gained_twice():
+    effect = Difference(estimate=0.4, low=0.2, high=0.6, p_value=0.001, strata=30)
+    assert gain(effect, taken=50, failed=40, traces=100) == Interval(estimate=0.2, low=0.1, high=0.3)
+    assert gain(effect, taken=0, failed=0, traces=100) == Interval(estimate=0, low=0, high=0)
+    assert gain(effect, taken=50, failed=5, traces=100).high == 0.05
