@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trace_builders import a_record, a_table, run_inputs, visits
 
 from bench.analysis.planted import populate, read_plan, tables
-from ninefold.analysis import Analysis, Part, analyze, analyze_parts
+from ninefold.analysis import Analysis, Part, analyze, analyze_parts, together
 from ninefold.analysis import sample as samples
 from ninefold.traces import StepTable
 from ninefold.traces.model import TraceRecord
@@ -129,6 +129,15 @@ def test_parts_that_hold_the_same_traces_leave_the_same_sample(monkeypatch: pyte
     assert again.report.losses == {"duplicate_traces": 300}
     assert again.report.patterns == once.report.patterns
     assert said(again)[1:] == said(once)[1:]
+
+
+def test_what_had_no_room_in_one_part_leaves_no_room_in_the_union(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [a_record(f"t{i}", [("list rooms", "x" * (9_000 if i % 4 == 0 else 10), True)]) for i in range(160)]
+    monkeypatch.setattr(samples, "READ_TEXT", 30_000)
+    parts = [*sliced(records[::4], 1), *sliced([r for i, r in enumerate(records) if i % 4], 2)]
+    kept = [set(together(some).sample.traces["trace_id"].to_pylist()) for some in (sliced(records, 1), parts)]
+    assert kept[0] == kept[1]
+    assert 3 < len(kept[0]) < 160
 
 
 def test_a_part_that_is_given_twice_counts_once() -> None:
