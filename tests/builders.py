@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-from ninefold.api.agent import SuccessRate
 from ninefold.api.artifacts import (
     BASELINE,
     NULL_CONTROL,
@@ -17,6 +16,7 @@ from ninefold.api.artifacts import (
     VersionContent,
 )
 from ninefold.api.edits import Edit, Receipt
+from ninefold.api.standing import SuccessRate
 from ninefold.versions import Version, new_version
 
 SYSTEM = "You book rooms. Use the tool find_room."

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ninefold.analysis.stats.wilson import Z95, nines, wilson
-from ninefold.api.agent import SuccessRate
 from ninefold.api.artifacts import ErrorBudget, Pattern, Plateau, VersionRate
+from ninefold.api.standing import SuccessRate
 
 Rates = Mapping[tuple[str, int], tuple[int, int]]
 """(version, day since 1970) -> (traces, solved). Days of several shards add up exactly."""

@@ -10,12 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from ninefold.api.agent import AgentSpec, SuccessRate
+from ninefold.api.agent import AgentSpec
 from ninefold.api.base import Fraction, Model, ShortText
 from ninefold.api.edits import MAX_EDITS, Edit, EditKind
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
 from ninefold.api.spending import Spending
+from ninefold.api.standing import SuccessRate
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 
 SCHEMA_VERSION = 1

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from ninefold.api.agent import Standing, SuccessRate, TraceLosses
+from ninefold.api.agent import TraceLosses
 from ninefold.api.base import Conditions, Fraction, Hash10, LocalRef, Model, Sentence, ShortText
+from ninefold.api.standing import Standing, SuccessRate
 
 JobStage = Literal["read", "analyze", "propose", "replay-selection", "replay-sealed"]
 

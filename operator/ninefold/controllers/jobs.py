@@ -12,9 +12,9 @@ from typing import Any
 from ninefold.api import labels
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import Model, SecretKeyRef, parse_duration
-from ninefold.api.policy import Jobs
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import LOGIN_PREFIX, USER_HASH_KEY, LangfuseSource, TraceBackendSpec, VolumeSource
+from ninefold.api.workload import Jobs
 from ninefold.controllers.actions import Manifest, ObjectRef
 from ninefold.controllers.objects import owner_reference
 from ninefold.controllers.settings import OperatorSettings

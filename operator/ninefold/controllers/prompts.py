@@ -15,8 +15,8 @@ from ninefold.api import labels
 from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import rfc3339
 from ninefold.api.delivery import DeliveryReport
-from ninefold.api.policy import Jobs
 from ninefold.api.prompts import Delivered, DeliveredPrompt
+from ninefold.api.workload import Jobs
 from ninefold.controllers.actions import Create
 from ninefold.controllers.conditions import (
     RECONCILING,

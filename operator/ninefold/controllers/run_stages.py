@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ninefold.api import labels
-from ninefold.api.agent import LEAVE, AgentSpec, Success
+from ninefold.api.agent import AgentSpec, Success
 from ninefold.api.artifacts import JobError
 from ninefold.api.base import SecretKeyRef
 from ninefold.api.engine import ENGINE_PASSWORD
 from ninefold.api.graders import Judge
+from ninefold.api.replaying import LEAVE
 from ninefold.api.run import ArtifactRef, JobStage, StageStatus
 from ninefold.controllers.actions import Action, Create
 from ninefold.controllers.artifacts import Refused

@@ -10,8 +10,8 @@ from typing import Any
 from ninefold.api import labels
 from ninefold.api.artifacts import ProbeInputs, ProbeReport, canonical, sha256
 from ninefold.api.base import rfc3339
-from ninefold.api.policy import Jobs
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
+from ninefold.api.workload import Jobs
 from ninefold.controllers.actions import Action, Create, Manifest, Plan
 from ninefold.controllers.artifacts import Refused, read_artifact
 from ninefold.controllers.conditions import STALLED, counted, find, ready, reconciling, stalled

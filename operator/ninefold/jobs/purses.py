@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from ninefold.api.agent import AgentReplay
 from ninefold.api.policy import Budget
+from ninefold.api.replaying import AgentReplay
 from ninefold.api.spending import MICROS, Price, Spending
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext

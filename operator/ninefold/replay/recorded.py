@@ -18,8 +18,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ninefold.api.agent import AgentTool
 from ninefold.api.artifacts import Case, RecordedCall, canonical
+from ninefold.api.replaying import AgentTool
 
 Known = Mapping[tuple[str, str], RecordedCall]
 """By tool and canonical arguments."""

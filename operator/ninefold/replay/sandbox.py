@@ -6,8 +6,8 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
-from ninefold.api.agent import ReplaySandbox
 from ninefold.api.base import parse_duration
+from ninefold.api.replaying import ReplaySandbox
 from ninefold.replay.mode import PassingError, RejectedError, Request, seconds_of
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

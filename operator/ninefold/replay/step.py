@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ninefold.api.agent import AgentTool
 from ninefold.api.artifacts import BASELINE, Candidate, Case, Decision, Pattern, RecordedCall, Screened, VersionContent
+from ninefold.api.replaying import AgentTool
 from ninefold.betting import refuted_after, stakes_for
 from ninefold.replay.mode import Ask, PassingError, RejectedError, Usage
 from ninefold.replay.places import chose, is_action, place, words_of

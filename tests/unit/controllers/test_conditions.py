@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from builders import an_agent_object
 
-from ninefold.api.agent import SuccessRate
+from ninefold.api.standing import SuccessRate
 from ninefold.controllers.actions import ApplyStatus, Create, Emit
 from ninefold.controllers.conditions import (
     READY,

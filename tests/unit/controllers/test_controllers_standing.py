@@ -3,8 +3,8 @@
 import pytest
 from builders import a_report
 
-from ninefold.api.agent import SuccessRate
 from ninefold.api.artifacts import ErrorBudget, Plateau, VersionRate
+from ninefold.api.standing import SuccessRate
 from ninefold.controllers.standing import plateaued, standing
 
 

@@ -11,8 +11,8 @@ from unit.controllers.simulated_operator import SETTINGS
 from unit.controllers.worlds import a_world
 
 from ninefold.api.base import SecretKeyRef
-from ninefold.api.policy import Jobs as JobSettings
 from ninefold.api.tracebackend import VolumeSource
+from ninefold.api.workload import Jobs as JobSettings
 from ninefold.controllers.actions import ObjectRef
 from ninefold.controllers.jobs import JobRequest, job_manifest, job_name
 from ninefold.controllers.settings import OperatorSettings, RedisAddress

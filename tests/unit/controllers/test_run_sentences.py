@@ -1,7 +1,7 @@
 """What the conditions of a run say of its results."""
 
-from ninefold.api.agent import SuccessRate
 from ninefold.api.artifacts import AnalysisReport, Calibration
+from ninefold.api.standing import SuccessRate
 from ninefold.controllers.run_results import _analysis_sentence
 
 

@@ -9,8 +9,9 @@ import pytest
 from builders import a_content, an_edit
 from model_standin import model_standin, refuses
 
-from ninefold.api.agent import AgentModel, AgentTool, ReplaySandbox, Success
+from ninefold.api.agent import AgentModel, Success
 from ninefold.api.artifacts import Case, RecordedCall
+from ninefold.api.replaying import AgentTool, ReplaySandbox
 from ninefold.jobs.modes import coverage
 from ninefold.llm import Completions
 from ninefold.replay import Arm, Buyer, Runner, Sandbox, Trajectory
