@@ -38,7 +38,7 @@ from ninefold.gate import GateInput, evaluate
 from ninefold.jobs.replay import run
 from ninefold.jobs.runtime import GIVE_UP, OK, RETRY, execute
 from ninefold.store import Store
-from ninefold.versions import content_hash
+from ninefold.versions import content_hash, rendered
 from testbed import RedisServer
 
 from .conftest import Reply, Staging, solved
@@ -233,6 +233,23 @@ async def test_a_candidate_that_could_not_be_delivered_does_not_race(bench: JobB
     report = await bench.report(bench.environment("selection"), "selection")
     assert (report.rows, report.winner) == ([], None)
     assert "helps left out" in (report.why or "")
+
+
+async def test_where_the_agent_mounts_its_prompts_the_very_texts_that_it_will_mount_are_raced_and_proved(
+    bench: JobBench,
+) -> None:
+    bench.agent = {"delivery": {"mode": "Mount", "configMap": "hotel-prompts"}}
+    plain = [edit.model_copy(update={"when": None}) for edit in FACTS]
+    same = Candidate(id="plain", edits=plain, summary="facts", predicted_gain=0.3, proposer="deterministic")
+    await bench.upstream(same, HELPS)
+    race = await bench.report(bench.environment("selection"), "selection")
+    assert race.candidate is not None and (race.winner, "helps" in race.arms) == ("plain", False)
+    bench.staging.requests.clear()
+    proof = await bench.report(bench.environment("sealed", **bench.frozen(race.candidate)), "sealed")
+    assert {row.outcomes["plain"].success for row in proof.rows} == {True}
+    mounted = rendered(VersionContent(components=a_content().components, edits=race.candidate.edits), None)
+    asked = [body["components"] for body in bench.staging.requests]
+    assert asked.count(mounted) >= len(proof.rows), "one text, whatever the case"
 
 
 async def test_the_race_leaves_enough_of_the_budget_for_the_sealed_cases(bench: JobBench) -> None:
