@@ -6,6 +6,7 @@ from unit.controllers.behaviours import Jobs, analysis, candidate
 from unit.controllers.worlds import BETTER, a_world, end_of, ledger, served, versions
 
 from ninefold.api.artifacts import JobError, ProposalSet
+from ninefold.versions import edit_hash
 
 RUN = "OptimizationRun"
 
@@ -34,6 +35,19 @@ async def test_its_conditions_carry_value_and_threshold():
     assert "0.516 → 0.968" in message and "+45.2 pp" in message and "> 0.0 pp required" in message
     for part in ("Improved", "NoRegression", "WithinBudget", "ControlsSilent"):
         assert world.cluster.condition(RUN, "nightly-g1", part)[0] == "True"
+
+
+async def test_a_candidate_that_leaves_out_an_edit_of_git_is_never_frozen():
+    owned = an_edit("Say the price in euros.")
+    without = candidate().model_copy(update={"removes": [edit_hash(owned)]})
+    agent = an_agent_object(edits=[owned.wire()])
+    world = a_world(Jobs(propose=ProposalSet(candidates=[without])), agent=agent)
+    await world.settle()
+    assert end_of(world.cluster) == ("False", "Failed")
+    _, _, message = world.cluster.condition(RUN, "nightly-g1", "Succeeded")
+    assert "the candidate c1 leaves out an edit that Git owns: take it out of spec.edits" in message
+    assert "Say the price in euros." in served(world.cluster)[1]
+    assert "replay-sealed" not in world.behave.calls
 
 
 async def test_mode_suggest_ends_with_a_proved_version_that_nobody_serves():
