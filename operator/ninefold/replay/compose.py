@@ -42,9 +42,7 @@ def shrink(strata: Mapping[str, Sequence[float]]) -> dict[str, Shrunk]:
     All strata share one sampling variance, pooled: that of a small stratum without a difference would be zero.
     """
     means = {name: fmean(values) for name, values in strata.items()}
-    weights = {name: len(values) - 1 for name, values in strata.items()}
-    freedom = sum(weights.values())
-    pooled = sum(weights[name] * variance(values) for name, values in strata.items()) / freedom if freedom else 0.0
+    pooled = _pooled(strata)
     whole = [value for values in strata.values() for value in values]
     prior = fmean(whole) if whole else 0.0
     errors = {name: pooled / len(values) for name, values in strata.items()}
@@ -54,6 +52,12 @@ def shrink(strata: Mapping[str, Sequence[float]]) -> dict[str, Shrunk]:
         trust = between / (between + errors[name]) if between else 0.0
         found[name] = Shrunk(prior + trust * (mean - prior), sqrt(trust * errors[name]))
     return found
+
+
+def _pooled(strata: Mapping[str, Sequence[float]]) -> float:
+    """Variance within strata."""
+    freedom = sum(len(values) - 1 for values in strata.values())
+    return sum((len(own) - 1) * variance(own) for own in strata.values()) / freedom if freedom else 0.0
 
 
 def choices(rows: Sequence[ReplayRow], winner: str, others: Sequence[str]) -> dict[str, str]:
@@ -70,16 +74,18 @@ def choices(rows: Sequence[ReplayRow], winner: str, others: Sequence[str]) -> di
 def unsettled(rows: Sequence[ReplayRow], winner: str, rest: Sequence[str | None]) -> set[str]:
     """Strata in which it is open whether the winner or no edit is better, and cases are left (`rest`: their strata).
 
-    Settled is what leads by `LEAD` posterior standard errors. A stratum too small to say is open when its cases to
-    come make it large enough.
+    Settled is what leads by `LEAD` standard errors of the stratum alone: shrunk to the others, a small stratum in which
+    the winner does harm would look like them. One too small to say is open when its cases to come make it large enough.
     """
     left = Counter(name for name in rest if name is not None)
     ahead = _leads(rows, winner, BASELINE)
-    found = {
-        name for name, n in left.items() if len(ahead.get(name, ())) < LEAST_CLUSTERS <= len(ahead.get(name, ())) + n
+    small = {name for name in left if len(ahead.get(name, ())) < LEAST_CLUSTERS}
+    large = {name: values for name, values in ahead.items() if len(values) >= LEAST_CLUSTERS}
+    error = sqrt(_pooled(large))
+    found = {name for name in small if len(ahead.get(name, ())) + left[name] >= LEAST_CLUSTERS}
+    return found | {
+        name for name, own in large.items() if name in left and abs(fmean(own)) <= LEAD * error / sqrt(len(own))
     }
-    large = shrink({name: values for name, values in ahead.items() if len(values) >= LEAST_CLUSTERS})
-    return found | {name for name, lead in large.items() if name in left and abs(lead.mean) <= LEAD * lead.error}
 
 
 def foremost(rows: Sequence[ReplayRow], arms: Sequence[str], other: str) -> str:
