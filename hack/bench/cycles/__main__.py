@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def measure(day: int, days: int, at: set[int]) -> dict[str, Any]:
-    inputs, plan, kept = _inputs(), read_plan(), list[bytes]()
+    inputs, plan, kept = inputs_of_an_agent(), read_plan(), list[bytes]()
     cycles = []
     with Embedded() as engine:
         both = (os.getpid(), engine.pid)  # the engine's process is the next one's too
@@ -74,7 +74,8 @@ def _timed(spent: dict[str, float], name: str, both: Sequence[int]) -> Iterator[
     spent[f"{name}_cpu_seconds"] = round(cpu_seconds(both) - cpu, 2)
 
 
-def _inputs() -> RunInputs:
+def inputs_of_an_agent() -> RunInputs:
+    """Of a run over twenty years, for an agent whose traces have a task, an intent and a score."""
     return RunInputs.model_validate(
         {
             "run": "r",
