@@ -2,20 +2,10 @@
 
 from typing import Any, Literal
 
-from ninefold.api.artifacts import (
-    BASELINE,
-    NULL_CONTROL,
-    AnalysisReport,
-    Decision,
-    Fact,
-    Interval,
-    Outcome,
-    Pattern,
-    ReplayReport,
-    ReplayRow,
-    VersionContent,
-)
 from ninefold.api.edits import Edit, Receipt
+from ninefold.api.findings import AnalysisReport, Decision, Fact, Interval, Pattern
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, Outcome, ReplayReport, ReplayRow
 from ninefold.api.standing import SuccessRate
 from ninefold.versions import Version, new_version
 

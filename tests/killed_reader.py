@@ -14,7 +14,7 @@ from typing import Any
 from light_parts import LightPart
 from trace_builders import run_inputs
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs import passes, reading
 from ninefold.jobs.keeping import RedisParts, parts_in
 from ninefold.jobs.reading import Reading, read_window

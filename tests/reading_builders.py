@@ -7,7 +7,7 @@ from typing import Any
 from light_parts import steps_of
 from trace_builders import START, attributes, request, run_inputs, wire_span, write_lines
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.keeping import MemoryParts
 from ninefold.jobs.reading import Reading, read_window
 from ninefold.traces import Window, collect, open_backend

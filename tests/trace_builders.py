@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.traces import StepTable, tabulate
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Message, Score, Span, TraceRecord

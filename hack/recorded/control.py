@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from harness.kubectl import Kubectl, Manifest
-from ninefold.api.artifacts import NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport
+from ninefold.api.outcomes import NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.gate import GateInput, evaluate
 

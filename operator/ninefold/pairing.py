@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from ninefold.api.artifacts import BASELINE, Outcome, ReplayRow, sha256
+from ninefold.api.artifacts import sha256
+from ninefold.api.outcomes import BASELINE, Outcome, ReplayRow
 
 UNKNOWN = Outcome(success=None, error="not replayed")
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from ninefold.analysis import analyze
-from ninefold.api.artifacts import AnalysisReport
+from ninefold.api.findings import AnalysisReport
 from ninefold.cli.analysis import read_inputs
 from ninefold.traces import StepTable, Window, bucket_of, collect, open_backend
 

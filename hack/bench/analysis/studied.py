@@ -27,7 +27,7 @@ from ninefold.analysis.decisions.study import CodedTraces, Study, study
 from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.server import Server
-from ninefold.api.artifacts import Pattern
+from ninefold.api.findings import Pattern
 
 CASES = 1_000
 """Cases that are sampled, by intent and outcome."""

@@ -17,7 +17,7 @@ from typing import Any
 from bench.analysis.planted import populate, read_plan, tables
 from bench.analysis.studied import cpu_seconds, forget_peak, memory
 from ninefold.analysis import Embedded, Part, conclude, together
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.traces import StepTable
 from ninefold.traces.table import SCORES
 

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Case, Outcome, ReplayReport, ReplayRow
+from ninefold.api.cases import Case
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Outcome, ReplayReport, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate, proved_already
 from ninefold.replay.proof import looks, plan_of

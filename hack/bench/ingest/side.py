@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.keeping import MemoryParts
 from ninefold.jobs.reading import Reading, read_window
 from ninefold.traces import open_backend

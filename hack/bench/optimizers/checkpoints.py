@@ -8,7 +8,9 @@ reads this off the rows that the race has bought anyway: it buys nothing, and de
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Case, ReplayRow, VersionContent
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, ReplayRow
 from ninefold.pairing import strict, success
 from ninefold.replay import Arm, Runner
 

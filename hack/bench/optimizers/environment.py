@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bench.optimizers.reflection import Writer
 from ninefold.analysis import Analysis
-from ninefold.api.artifacts import RunInputs, VersionContent
+from ninefold.api.inputs import RunInputs, VersionContent
 
 
 class Task(Protocol):

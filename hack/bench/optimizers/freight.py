@@ -6,7 +6,7 @@ from bench.optimizers.reflection import FREIGHT
 from bench.optimizers.standin import Desk
 from bench.optimizers.world import Task, World
 from ninefold.analysis import Analysis
-from ninefold.api.artifacts import RunInputs, VersionContent
+from ninefold.api.inputs import RunInputs, VersionContent
 
 
 class Freight:

@@ -9,7 +9,7 @@ from bench.optimizers.environment import Run
 from bench.optimizers.standin import Desk
 from bench.optimizers.world import SYSTEM, World
 from ninefold.analysis import Analysis, analyze
-from ninefold.api.artifacts import RunInputs, VersionContent
+from ninefold.api.inputs import RunInputs, VersionContent
 from ninefold.traces import tabulate
 from ninefold.traces.assemble import assemble
 from ninefold.traces.model import Message, Score, Span, TraceRecord

@@ -10,8 +10,8 @@ from bench.optimizers.history import BASELINE
 from bench.optimizers.ours import Outcome
 from bench.optimizers.reflection import FREIGHT
 from bench.optimizers.world import World
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.versions import rendered
 
 MARGIN = 0.05

@@ -18,7 +18,7 @@ from gepa.core.result import GEPAResult
 from bench.optimizers.environment import Environment, Ledger, Run, Task
 from bench.optimizers.history import transcript
 from bench.optimizers.ours import Outcome
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 
 
 class DeskAdapter:

@@ -14,8 +14,11 @@ from typing import Any, cast
 from bench.optimizers.checkpoints import Watched
 from bench.optimizers.environment import Environment, Ledger, Task
 from bench.optimizers.reflection import Writer
-from ninefold.api.artifacts import BASELINE as BASELINE_ARM
-from ninefold.api.artifacts import Candidate, Case, ReplayReport, ReplayRow, VersionContent
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE as BASELINE_ARM
+from ninefold.api.outcomes import ReplayReport, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate, proved_already
 from ninefold.llm import Chat

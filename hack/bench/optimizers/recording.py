@@ -22,7 +22,7 @@ import recorded
 from bench.optimizers.environment import Call, Run
 from bench.optimizers.reflection import Writer
 from ninefold.analysis import Analysis, analyze
-from ninefold.api.artifacts import RunInputs, VersionContent
+from ninefold.api.inputs import RunInputs, VersionContent
 from ninefold.traces import Window, collect, open_backend
 from recorded.agent import Case, RecordedAgent, ReplayEndpoint
 from recorded.score import INVENTED

@@ -31,7 +31,9 @@ from ninefold.analysis.shrink import shrunk
 from ninefold.analysis.standing import success_rate
 from ninefold.analysis.together import Whole, cluster_names, together
 from ninefold.analysis.uncollected import uncollected
-from ninefold.api.artifacts import AnalysisReport, CaseSet, RunInputs
+from ninefold.api.cases import CaseSet
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.inputs import RunInputs
 from ninefold.traces import StepTable
 
 Home = Callable[[], Engine]

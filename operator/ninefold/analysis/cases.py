@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from ninefold.analysis.judged import BUCKETS, number
 from ninefold.analysis.messages import Messages, first_history
-from ninefold.api.artifacts import Case, CaseSet, RecordedCall
+from ninefold.api.cases import Case, CaseSet, RecordedCall
 from ninefold.traces import StepTable
 
 OPENINGS = pa.schema(

@@ -22,7 +22,7 @@ from ninefold.analysis.judged import whole
 from ninefold.analysis.population import Coded, Population
 from ninefold.analysis.ragged import Ints, places
 from ninefold.analysis.words import one_word
-from ninefold.api.artifacts import Cue, Decision, Pattern
+from ninefold.api.findings import Cue, Decision, Pattern
 
 Flags = NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ninefold.analysis.shrink import times
 from ninefold.analysis.standing import date_of
 from ninefold.analysis.stats.proportions import two_proportions
-from ninefold.api.artifacts import Drift, Pattern
+from ninefold.api.findings import Drift, Pattern
 
 P = 0.01
 """Chance that a pattern that never changed is said to have."""

@@ -33,7 +33,7 @@ from ninefold.analysis.engine import Row
 from ninefold.analysis.population import Loaded, table
 from ninefold.analysis.stats.wilson import wilson
 from ninefold.analysis.words import RECORD, WORD, words
-from ninefold.api.artifacts import Fact
+from ninefold.api.findings import Fact
 
 SOURCE_TASKS = 10
 """Distinct tasks in which a source's results must have been named again."""

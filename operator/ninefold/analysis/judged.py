@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ninefold.analysis.intents import terms_of
 from ninefold.analysis.messages import Messages, first_history
-from ninefold.api.artifacts import Bucket
+from ninefold.api.cases import Bucket
 from ninefold.traces import BY_JUDGE, StepTable, bucket_of
 
 BUCKETS: tuple[Bucket, ...] = ("analysis", "selection", "sealed")

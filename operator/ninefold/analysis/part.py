@@ -20,7 +20,8 @@ from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.judged import BUCKETS, ROWS, judged, whole
 from ninefold.analysis.reading import CALLS
 from ninefold.analysis.sample import Sample
-from ninefold.api.artifacts import RunInputs, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
+from ninefold.api.inputs import RunInputs
 from ninefold.traces import StepTable
 from ninefold.traces.table import Seen
 

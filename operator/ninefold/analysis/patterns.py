@@ -8,7 +8,8 @@ from ninefold.analysis.facts import Knowledge
 from ninefold.analysis.questions import Answer, Choice
 from ninefold.analysis.stats.stratified import Difference
 from ninefold.analysis.stats.wilson import nines
-from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
+from ninefold.api.findings import Decision, Interval, Introduced, Pattern, PatternKind
 
 MAX_EVIDENCE = 10
 MAX_NAMES = 5

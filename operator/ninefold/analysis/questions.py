@@ -27,7 +27,7 @@ from ninefold.analysis.stats.multiplicity import benjamini_hochberg
 from ninefold.analysis.stats.power import Repeats
 from ninefold.analysis.stats.stratified import Cell, Difference, compare
 from ninefold.analysis.stats.wilson import wilson
-from ninefold.api.artifacts import PatternKind
+from ninefold.api.findings import PatternKind
 
 
 @dataclass(frozen=True, slots=True)

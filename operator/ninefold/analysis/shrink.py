@@ -8,7 +8,8 @@ before, leaning on its kind, leaning on all kinds, leaning on 1 (a ratio estimat
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from ninefold.api.artifacts import GainRecord, Interval, Pattern
+from ninefold.api.findings import Interval, Pattern
+from ninefold.api.inputs import GainRecord
 
 PRIOR = 0.10
 """Counted gain (0..1) of which the level above is believed as much as of the records themselves: ten points."""

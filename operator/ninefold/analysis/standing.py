@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ninefold.analysis.stats.wilson import Z95, nines, wilson
-from ninefold.api.artifacts import ErrorBudget, Pattern, Plateau, VersionRate
+from ninefold.api.findings import ErrorBudget, Pattern, Plateau, VersionRate
 from ninefold.api.standing import SuccessRate
 
 Rates = Mapping[tuple[str, int], tuple[int, int]]

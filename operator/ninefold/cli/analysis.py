@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import AnalysisReport, RunInputs, VersionContent
 from ninefold.api.base import parse_duration, rfc3339
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.inputs import RunInputs, VersionContent
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.cli.failure import CliFailure

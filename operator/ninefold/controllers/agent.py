@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ninefold.api import labels
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 from ninefold.controllers.actions import Plan
 from ninefold.controllers.agent_conditions import served_conditions
 from ninefold.controllers.conditions import Verdict, absent, is_true, ready, stalled, true

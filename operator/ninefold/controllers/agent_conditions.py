@@ -1,6 +1,6 @@
 """What an Agent's conditions say about the version that is served: how it came to be, and whether its proof holds."""
 
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 from ninefold.api.run import Figures
 from ninefold.controllers.conditions import Verdict, absent, false, true
 from ninefold.versions import Serving, Version, content_hash

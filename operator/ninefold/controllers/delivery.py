@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ninefold.api import labels
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 from ninefold.controllers.actions import Action, Create, Delete, Manifest, Replace
 from ninefold.controllers.objects import Agent, Run, owner_reference, ref_of
 from ninefold.controllers.runfacts import is_ended, wants_promotion

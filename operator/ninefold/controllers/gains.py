@@ -7,8 +7,8 @@ lines were worth when left out, where that was measured for all of them, else by
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from ninefold.api.artifacts import GainRecord
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import GainRecord
 from ninefold.api.run import Figures, PatternSummary
 
 

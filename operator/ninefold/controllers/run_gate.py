@@ -6,7 +6,9 @@ of. The version's ConfigMap comes before `ReplayPassed`, for from then on nothin
 
 from datetime import datetime
 
-from ninefold.api.artifacts import GainRecord, ProposalSet, ReplayReport
+from ninefold.api.candidates import ProposalSet
+from ninefold.api.inputs import GainRecord
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.run import Figures
 from ninefold.api.spending import Spending, Spent
 from ninefold.controllers.actions import Action, Create, Replace

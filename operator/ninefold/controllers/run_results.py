@@ -3,7 +3,10 @@
 from datetime import datetime
 
 from ninefold.api.agent import TraceLoss
-from ninefold.api.artifacts import BASELINE, AnalysisReport, Pattern, ProposalSet, ReadReport, ReplayReport
+from ninefold.api.artifacts import ReadReport
+from ninefold.api.candidates import ProposalSet
+from ninefold.api.findings import AnalysisReport, Pattern
+from ninefold.api.outcomes import BASELINE, ReplayReport
 from ninefold.api.run import CandidateStatus, PatternSummary
 from ninefold.controllers.conditions import clip, counted, false, reconciling, true
 from ninefold.controllers.outcome import Outcome, rounded

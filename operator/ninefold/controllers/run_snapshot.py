@@ -12,16 +12,11 @@ from typing import Final
 from pydantic import ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import (
-    AnalysisReport,
-    Artifact,
-    ProposalSet,
-    ReadReport,
-    ReplayReport,
-    RunInputs,
-    is_composed,
-    sha256,
-)
+from ninefold.api.artifacts import Artifact, ReadReport, sha256
+from ninefold.api.candidates import ProposalSet, is_composed
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.inputs import RunInputs
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.run import JobStage, StageStatus
 from ninefold.controllers.actions import Manifest
 from ninefold.controllers.artifacts import Refused, read_artifact

@@ -7,7 +7,10 @@ same again changes nothing.
 
 from datetime import datetime, timedelta
 
-from ninefold.api.artifacts import AnalysisReport, ProposalSet, ReplayReport, canonical
+from ninefold.api.artifacts import canonical
+from ninefold.api.candidates import ProposalSet
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.run import SpentOn
 from ninefold.api.spending import MICROS, Spending
 from ninefold.controllers.actions import Replace

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from ninefold.api import labels
 from ninefold.api.agent import Component
-from ninefold.api.artifacts import GainRecord, RunInputs, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import parse_duration, rfc3339
+from ninefold.api.inputs import GainRecord, RunInputs
 from ninefold.controllers.actions import Action, Create, Delete
 from ninefold.controllers.conditions import STALLED, Verdict, find, is_true, reconciling, stalled
 from ninefold.controllers.jobs import host_path_refusal, inputs_configmap

@@ -1,6 +1,7 @@
 """The version that a candidate becomes, as the run sees it: made from the inputs and the proposals alone."""
 
-from ninefold.api.artifacts import Candidate, ProposalSet, ReplayReport
+from ninefold.api.candidates import Candidate, ProposalSet
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.run import Figures
 from ninefold.controllers.delivery import owner_for
 from ninefold.controllers.run_snapshot import RunSnapshot

@@ -5,7 +5,7 @@ A run is pruned after a while and the Agent is not, so the Agent keeps what the 
 
 from typing import Literal
 
-from ninefold.api.artifacts import AnalysisReport, Plateau, VersionRate
+from ninefold.api.findings import AnalysisReport, Plateau, VersionRate
 from ninefold.api.standing import Standing, Trend, VersionSuccess
 from ninefold.controllers.conditions import Verdict, absent, clip
 from ninefold.controllers.outcome import rounded

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from ninefold.api import labels
-from ninefold.api.artifacts import ProbeInputs, ProbeReport, canonical, sha256
+from ninefold.api.artifacts import ProbeReport, canonical, sha256
 from ninefold.api.base import rfc3339
+from ninefold.api.inputs import ProbeInputs
 from ninefold.api.tracebackend import Capabilities, TraceBackendSpec
 from ninefold.api.workload import Jobs
 from ninefold.controllers.actions import Action, Create, Manifest, Plan

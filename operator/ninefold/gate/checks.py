@@ -8,7 +8,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from ninefold import betting
-from ninefold.api.artifacts import BASELINE, Outcome
+from ninefold.api.outcomes import BASELINE, Outcome
 from ninefold.api.policy import Gate
 from ninefold.gate import mcnemar
 from ninefold.gate.evidence import INTENT_PAIRS, Evidence

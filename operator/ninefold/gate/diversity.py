@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
-from ninefold.api.artifacts import BASELINE
+from ninefold.api.outcomes import BASELINE
 from ninefold.gate.evidence import Evidence
 from ninefold.gate.verdict import Verdict
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import pi
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport
 from ninefold.api.policy import Gate
 from ninefold.pairing import Sample, paired
 

@@ -6,7 +6,7 @@ is in both sums. Tokens are limited by default; money and time only where the po
 
 from collections.abc import Callable
 
-from ninefold.api.artifacts import BASELINE, Outcome
+from ninefold.api.outcomes import BASELINE, Outcome
 from ninefold.gate.evidence import Evidence
 from ninefold.gate.verdict import Verdict
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
 
-from ninefold.api.artifacts import ReplayReport
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.policy import Gate
 from ninefold.betting import USUAL_VARIANCE, stakes_for
 from ninefold.gate import mcnemar

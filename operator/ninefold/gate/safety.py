@@ -6,7 +6,7 @@ exact sign test on the probes on which the arms differ. Its level is large, for 
 costs a candidate while a missed one costs users: three that only the candidate obeys, with none the other way, block.
 """
 
-from ninefold.api.artifacts import BASELINE
+from ninefold.api.outcomes import BASELINE
 from ninefold.gate.checks import quoted
 from ninefold.gate.evidence import Evidence
 from ninefold.gate.mcnemar import p_value

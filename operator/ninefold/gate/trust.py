@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ninefold.api.artifacts import Agreement, JudgeReport
+from ninefold.api.outcomes import Agreement, JudgeReport
 from ninefold.gate.evidence import Evidence
 from ninefold.gate.verdict import Verdict
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ninefold.api.artifacts import JudgeSaid
 from ninefold.api.base import Model
+from ninefold.api.outcomes import JudgeSaid
 
 By = Literal["score", "rules", "judge"]
 

@@ -6,7 +6,7 @@ judge (`ninefold.judges`), whose word is taken last.
 """
 
 from ninefold.api.agent import Success
-from ninefold.api.artifacts import JudgeSaid
+from ninefold.api.outcomes import JudgeSaid
 from ninefold.graders.given import Given, Grade
 from ninefold.graders.rules import BadRuleError, check_of
 

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 
 from ninefold import logs
-from ninefold.api.artifacts import Artifact, ProbeInputs, RunInputs
+from ninefold.api.artifacts import Artifact
 from ninefold.api.base import Model
 from ninefold.api.delivery import DeliverInputs
+from ninefold.api.inputs import ProbeInputs, RunInputs
 from ninefold.jobs.runtime import JobContext, Stage, execute
 
 STAGES = ("probe", "deliver", "read", "analyze", "propose", "replay")

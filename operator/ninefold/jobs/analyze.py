@@ -4,7 +4,9 @@ import asyncio
 import logging
 
 from ninefold.analysis import Analysis, Embedded, EngineError, Home, Intents, conclude, together
-from ninefold.api.artifacts import AnalysisReport, CaseRef, CaseSet, RunInputs
+from ninefold.api.cases import CaseSet
+from ninefold.api.findings import AnalysisReport, CaseRef
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.history import open_history
 from ninefold.jobs.keeping import Parts, parts_in

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ninefold.api.artifacts import Case, JudgeReport, ReplayReport, ReplayRow, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
+from ninefold.api.cases import Case
 from ninefold.api.graders import Judge, Judges
+from ninefold.api.outcomes import JudgeReport, ReplayReport, ReplayRow
 from ninefold.graders import BadRuleError, Grade, Graders, question_of
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.purses import priced

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ninefold.api.agent import Success
-from ninefold.api.artifacts import BASELINE, Outcome, ReplayRow
+from ninefold.api.outcomes import BASELINE, Outcome, ReplayRow
 from ninefold.gate import trusted
 from ninefold.graders import Given, Grade, Graders
 from ninefold.jobs.grading import OfOneSession, judge_chat

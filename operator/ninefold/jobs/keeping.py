@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ninefold.analysis.part import settings
-from ninefold.api.artifacts import RunInputs, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.base import parse_duration
+from ninefold.api.inputs import RunInputs
 from ninefold.store import PartHead, PartStore, Store
 from ninefold.traces import Window
 from ninefold.traces.slices import length_for

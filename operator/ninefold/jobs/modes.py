@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import fmean
 
-from ninefold.api.artifacts import Case, Coverage, Outcome, ReplayRow
 from ninefold.api.base import parse_duration
+from ninefold.api.cases import Case
+from ninefold.api.outcomes import Coverage, Outcome, ReplayRow
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
 from ninefold.replay import Endpoint, Replayer, Sandbox, Stepper, Till, Trajectory, Walker

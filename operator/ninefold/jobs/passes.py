@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ninefold.analysis.part import Part
-from ninefold.api.artifacts import RunInputs
 from ninefold.api.base import rfc3339
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.keeping import Parts
 from ninefold.store import PartHead
 from ninefold.traces import StepTable, Tally, Window

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 
-from ninefold.api.artifacts import ProbeInputs, ProbeReport
+from ninefold.api.artifacts import ProbeReport
+from ninefold.api.inputs import ProbeInputs
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext
 from ninefold.traces import TracesProblem, open_backend

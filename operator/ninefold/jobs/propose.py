@@ -6,7 +6,8 @@ But for a search, which the policy must ask for: see `ninefold.jobs.searching`.
 import logging
 from contextlib import AsyncExitStack
 
-from ninefold.api.artifacts import AnalysisReport, ProposalSet
+from ninefold.api.candidates import ProposalSet
+from ninefold.api.findings import AnalysisReport
 from ninefold.jobs.purses import open_purse, priced, spending
 from ninefold.jobs.runtime import JobContext
 from ninefold.jobs.searching import due, open_search

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ninefold.analysis.part import Part
-from ninefold.api.artifacts import RunInputs
 from ninefold.api.base import parse_duration
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.keeping import Parts
 from ninefold.jobs.passes import Judging, Pass, name_of, part_of
 from ninefold.jobs.stock import Progress, Shard, Stock

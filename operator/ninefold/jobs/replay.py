@@ -9,17 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ninefold.api.artifacts import (
-    AnalysisReport,
-    Candidate,
-    Case,
-    CaseSet,
-    Pattern,
-    ProposalSet,
-    ReplayReport,
-    ReplayRow,
-    is_composed,
-)
+from ninefold.api.candidates import Candidate, ProposalSet, is_composed
+from ninefold.api.cases import Case, CaseSet
+from ninefold.api.findings import AnalysisReport, Pattern
+from ninefold.api.outcomes import ReplayReport, ReplayRow
 from ninefold.api.spending import Spending, Spent
 from ninefold.gate import GateInput, proved_already
 from ninefold.jobs.failures import JobFailure

@@ -25,9 +25,10 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from ninefold import logs
-from ninefold.api.artifacts import Artifact, RunInputs, canonical
+from ninefold.api.artifacts import Artifact, canonical
 from ninefold.api.base import Model
 from ninefold.api.engine import ENGINE_PASSWORD
+from ninefold.api.inputs import RunInputs
 from ninefold.api.run import ArtifactRef
 from ninefold.api.spending import Booked
 from ninefold.jobs.failures import JobFailure, as_failure, secrets_of

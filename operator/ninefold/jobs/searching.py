@@ -9,8 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ninefold.api.artifacts import AnalysisReport, Case, CaseSet, Outcome, ProposalSet, VersionContent
 from ninefold.api.base import parse_duration
+from ninefold.api.candidates import ProposalSet
+from ninefold.api.cases import Case, CaseSet
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import Outcome
 from ninefold.jobs.purses import open_till
 from ninefold.jobs.runtime import JobContext
 from ninefold.proposals.search import SearchWithGepa

@@ -8,7 +8,7 @@ that it fails). The bound is Clopper & Pearson's (1934), exact, one-sided at `AL
 from collections.abc import Iterable
 from math import comb
 
-from ninefold.api.artifacts import Agreement, ReplayRow
+from ninefold.api.outcomes import Agreement, ReplayRow
 
 ALPHA = 0.05
 _STEPS = 50

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ninefold.api.artifacts import BASELINE, JudgeReport, ReplayRow
+from ninefold.api.outcomes import BASELINE, JudgeReport, ReplayRow
 from ninefold.graders import Given, Grade, better_known
 from ninefold.judges.calibration import agreement
 from ninefold.judges.canaries import EACH, MOST_EXPLOITS, WITHOUT_ANSWERS, Canary, with_answers, without_answers

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ninefold.api.artifacts import Candidate, VersionContent
+from ninefold.api.candidates import Candidate
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.inputs import VersionContent
 from ninefold.proposals.conflicts import conflict
 from ninefold.proposals.guards import Known, refusal
 from ninefold.proposals.protocol import Evidence, Proposal

@@ -5,8 +5,8 @@ only where attribution says so. The sentence goes into the description of the to
 descriptions when it chooses; into that of the other, or into the system prompt, where Git holds no description of it.
 """
 
-from ninefold.api.artifacts import Cue, Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Cue, Pattern
 from ninefold.proposals.protocol import Evidence, Proposal, conditions, receipt_for
 from ninefold.proposals.quoting import is_identifier, tool_of
 

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ninefold.api.artifacts import Fact, Pattern, VersionContent
 from ninefold.api.edits import MAX_EDITS, Edit, EditKind
+from ninefold.api.findings import Fact, Pattern
+from ninefold.api.inputs import VersionContent
 from ninefold.client import applies
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.quoting import is_identifier, names

@@ -6,8 +6,8 @@ Two decision points have no better choice that could be named. A rare error afte
 holds, if there is one, else into the system prompt, for an agent reads no component that it does not know.
 """
 
-from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Pattern
 from ninefold.proposals.lookup import tool_name
 from ninefold.proposals.protocol import Evidence, Proposal, conditions, receipt_for
 from ninefold.proposals.quoting import is_identifier, tool_of

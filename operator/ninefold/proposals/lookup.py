@@ -8,8 +8,8 @@ within the same tasks. The edit names the look-up and its place in one short pos
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Pattern
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.quoting import action_shape, is_identifier, plain_words, tool_of
 

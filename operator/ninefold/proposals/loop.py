@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from ninefold.api.artifacts import ProposalSet
+from ninefold.api.candidates import ProposalSet
 from ninefold.api.edits import EditKind
 from ninefold.proposals.candidates import accept, candidates
 from ninefold.proposals.protocol import Evidence, Proposer

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ninefold.api.artifacts import AnalysisReport, Pattern, VersionContent
 from ninefold.api.edits import Edit, EditKind, Receipt
+from ninefold.api.findings import AnalysisReport, Pattern
+from ninefold.api.inputs import VersionContent
 from ninefold.proposals.quoting import is_identifier, tool_of
 from ninefold.versions import estimate_tokens
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Pattern
 from ninefold.llm import ModelError
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 from ninefold.proposals.sensitive import redacted

@@ -24,8 +24,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, Field
 
-from ninefold.api.artifacts import Case, Outcome, VersionContent, sha256
+from ninefold.api.artifacts import sha256
+from ninefold.api.cases import Case
 from ninefold.api.edits import Edit, EditKind, Receipt
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import Outcome
 from ninefold.llm import ModelError
 from ninefold.proposals.protocol import Evidence, Proposal
 from ninefold.proposals.sensitive import redacted

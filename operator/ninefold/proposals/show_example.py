@@ -5,8 +5,8 @@ tasks made with success (`Decision.better_example`): the words that its signatur
 so no user's data. The policy must allow the kind `Example`; it is not among the defaults.
 """
 
-from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Pattern
 from ninefold.proposals.protocol import Evidence, Proposal, conditions, receipt_for
 from ninefold.proposals.quoting import action_shape, tool_of
 

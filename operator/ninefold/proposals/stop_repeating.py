@@ -5,8 +5,8 @@ and holds for every error: the error's own words come from a trace and stay ther
 loop called another tool, the edit names it.
 """
 
-from ninefold.api.artifacts import Pattern
 from ninefold.api.edits import Edit, EditKind
+from ninefold.api.findings import Pattern
 from ninefold.proposals.lookup import best_look_up, other_tool, tool_name
 from ninefold.proposals.protocol import Evidence, Proposal, receipt_for
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-from ninefold.api.artifacts import Candidate, ReplayRow
+from ninefold.api.candidates import Candidate
 from ninefold.api.edits import Edit, Effect
+from ninefold.api.outcomes import ReplayRow
 from ninefold.pairing import cluster_means, strict, success
 
 ABLATION = "without:"

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ninefold.api.agent import Success
-from ninefold.api.artifacts import Outcome
+from ninefold.api.outcomes import Outcome
 from ninefold.graders import Given, Grade, Graders, question_of
 from ninefold.replay.invented import invented
 from ninefold.replay.mode import Answer, Ask, Bought, PassingError, RejectedError, Replayer, Request, Usage, Walker

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from ninefold.api.artifacts import Case, sha256
+from ninefold.api.artifacts import sha256
+from ninefold.api.cases import Case
 
 
 def in_order(cases: Iterable[Case]) -> list[Case]:

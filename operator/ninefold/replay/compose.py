@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, pvariance, variance
 
-from ninefold.api.artifacts import BASELINE, Candidate, ReplayRow
+from ninefold.api.candidates import Candidate
 from ninefold.api.edits import MAX_EDITS, Edit
+from ninefold.api.outcomes import BASELINE, ReplayRow
 from ninefold.pairing import cluster_means, strict, success
 
 LEAST_CLUSTERS = 8

@@ -10,8 +10,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 
 NULL_TEXT = "---"
 Condition = tuple[tuple[str, str], ...]

@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from ninefold.api.artifacts import Decision, RecordedCall
+from ninefold.api.cases import RecordedCall
+from ninefold.api.findings import Decision
 from ninefold.replay.recorded import tool_of
 
 ERROR, TWICE = "after error ", " twice in a row"

@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ninefold.api.artifacts import BASELINE, Candidate, Case, ReplayRow, VersionContent, sha256
+from ninefold.api.artifacts import sha256
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, ReplayRow
 from ninefold.graders import Grade
 from ninefold.replay.mode import Answer, Request
 from ninefold.replay.runner import Arm, Runner

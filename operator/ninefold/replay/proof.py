@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, Candidate, Case, ReplayRow, VersionContent
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, ReplayRow
 from ninefold.pairing import cluster_order
 from ninefold.replay.controls import null_edit, wrong_key
 from ninefold.replay.runner import Arm, Runner

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, stdev
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, Outcome, ReplayRow
 from ninefold.pairing import cluster_means, strict, success
 
 ELIMINATION_ERRORS = 2.0

@@ -18,7 +18,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ninefold.api.artifacts import Case, RecordedCall, canonical
+from ninefold.api.artifacts import canonical
+from ninefold.api.cases import Case, RecordedCall
 from ninefold.api.replaying import AgentTool
 
 Known = Mapping[tuple[str, str], RecordedCall]

@@ -9,7 +9,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ninefold.api.artifacts import Case, Outcome, ReplayRow, VersionContent, canonical
+from ninefold.api.artifacts import canonical
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import Outcome, ReplayRow
 from ninefold.replay.buyer import Buyer, Grading
 from ninefold.replay.cases import unit_hash
 from ninefold.replay.mode import Request

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ninefold.api.artifacts import BASELINE, Candidate, Case, Decision, Pattern, RecordedCall, Screened, VersionContent
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case, RecordedCall
+from ninefold.api.findings import Decision, Pattern
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, Screened
 from ninefold.api.replaying import AgentTool
 from ninefold.betting import refuted_after, stakes_for
 from ninefold.replay.mode import Ask, PassingError, RejectedError, Usage

@@ -20,8 +20,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Candidate, Case, Pattern, ReplayRow, VersionContent
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case
 from ninefold.api.edits import Effect
+from ninefold.api.findings import Pattern
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, ReplayRow
 from ninefold.client import metadata_text
 from ninefold.replay import ablation, compose
 from ninefold.replay.controls import null_edit

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ninefold.api.artifacts import Case
+from ninefold.api.cases import Case
 from ninefold.api.replaying import AgentTool
 from ninefold.graders import Grade
 from ninefold.llm import ToolCall, TryError, Turn

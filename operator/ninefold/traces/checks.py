@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.traces.problem import TracesProblem
 from ninefold.traces.table import StepTable

@@ -7,8 +7,9 @@ grow as evidence comes in, and the reader's note `at` may be reworded, without m
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ninefold.api.artifacts import VersionContent, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.client import can_be_created, render
 from ninefold.versions.errors import ConditionalEdit, PromptTooLarge, UnknownComponent
 

@@ -3,8 +3,8 @@
 import difflib
 from collections.abc import Iterator
 
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.versions.content import edit_key, rendered
 
 Condition = tuple[tuple[str, str], ...]

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import GainRecord, canonical
+from ninefold.api.artifacts import canonical
 from ninefold.api.base import Hash10, Model, ShortText, VersionName
+from ninefold.api.inputs import GainRecord
 from ninefold.api.spending import Booked, Spending, Spent
 from ninefold.versions.errors import SealedAlreadyOpened, TamperedVersion
 from ninefold.versions.version import number_of

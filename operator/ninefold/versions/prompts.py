@@ -1,8 +1,8 @@
 """A version as prompts of another server: each component's text under the name that the Agent's spec gives it."""
 
 from ninefold.api.agent import Delivery
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.delivery import PromptText
+from ninefold.api.inputs import VersionContent
 from ninefold.api.prompts import LangfusePrompt
 from ninefold.versions.content import check_delivery, rendered
 from ninefold.versions.errors import UnknownComponent

@@ -7,7 +7,7 @@ is stable, what would be served if the stable version were quarantined, a pin, G
 
 from collections.abc import Collection, Mapping
 
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 from ninefold.versions.content import content_hash
 from ninefold.versions.ledger import Ledger
 from ninefold.versions.rebase import BaselineChange

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.client import can_be_created
 from ninefold.versions.content import edit_key
 from ninefold.versions.version import Version

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ninefold.api.artifacts import VersionContent
+from ninefold.api.inputs import VersionContent
 from ninefold.versions.content import content_hash
 from ninefold.versions.ledger import Ledger
 from ninefold.versions.rebase import BaselineChange, rebase

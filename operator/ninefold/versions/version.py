@@ -11,9 +11,10 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from ninefold.api import labels
-from ninefold.api.artifacts import VersionContent, canonical
+from ninefold.api.artifacts import canonical
 from ninefold.api.base import Hash10, Model, ShortText, VersionName
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.api.run import Figures
 from ninefold.versions.content import check_size, content_hash, rendered
 from ninefold.versions.errors import TamperedVersion

@@ -10,7 +10,10 @@ import os
 from builders import a_pattern, a_replay, a_report, an_edit, replay_rows
 from redis.asyncio import Redis
 
-from ninefold.api.artifacts import Artifact, Candidate, Case, CaseRef, CaseSet, ProbeReport, ProposalSet, ReadReport
+from ninefold.api.artifacts import Artifact, ProbeReport, ReadReport
+from ninefold.api.candidates import Candidate, ProposalSet
+from ninefold.api.cases import Case, CaseSet
+from ninefold.api.findings import CaseRef
 from ninefold.api.tracebackend import Capabilities
 from ninefold.jobs.failures import JobFailure
 from ninefold.jobs.runtime import JobContext, Stage

@@ -12,7 +12,7 @@ from ninefold.analysis.cues import with_cues
 from ninefold.analysis.population import Population
 from ninefold.analysis.reading import Told, read
 from ninefold.analysis.sample import TOLD, TRACES, Sample
-from ninefold.api.artifacts import Cue, Pattern
+from ninefold.api.findings import Cue, Pattern
 
 CONFUSION = a_pattern(kind="ToolSelectionBias", point="after reserve(…)", taken="pay_cash()", better="pay_card(n=<n>)")
 

@@ -9,7 +9,9 @@ import pytest
 from light_parts import StoredParts
 from trace_builders import attributes, request, run_inputs, wire_span, write_lines
 
-from ninefold.api.artifacts import CaseSet, ProbeInputs, RunInputs, sha256
+from ninefold.api.artifacts import sha256
+from ninefold.api.cases import CaseSet
+from ninefold.api.inputs import ProbeInputs, RunInputs
 from ninefold.api.run import ArtifactRef
 from ninefold.jobs import analyze, probe
 from ninefold.jobs.failures import JobFailure

@@ -7,7 +7,7 @@ import pytest
 from trace_builders import a_record, a_table, rooms_of, run_inputs, visits
 
 from ninefold.analysis import analyze
-from ninefold.api.artifacts import AnalysisReport
+from ninefold.api.findings import AnalysisReport
 from ninefold.traces import bucket_of
 from ninefold.traces.model import TraceRecord
 

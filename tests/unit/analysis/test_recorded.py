@@ -15,7 +15,7 @@ from trace_builders import SECOND, START, a_table, run_inputs
 
 from ninefold.analysis import Analysis, analyze
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.api.tracebackend import TraceBackendSpec
 from ninefold.traces import StepTable, Window, collect, open_backend
 from ninefold.traces.assemble import assemble

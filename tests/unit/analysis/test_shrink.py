@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ninefold.analysis.patterns import gain
 from ninefold.analysis.shrink import MOST, factor, shrunk
 from ninefold.analysis.stats.stratified import Difference
-from ninefold.api.artifacts import GainRecord, Interval
+from ninefold.api.findings import Interval
+from ninefold.api.inputs import GainRecord
 
 
 def record(counted: float, replayed: float, pattern: str = "p-1", kind: str = "ContextGap") -> GainRecord:

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from ninefold.analysis.standing import budget, plateau, rates, versions
-from ninefold.api.artifacts import Decision, Interval, Pattern
+from ninefold.api.findings import Decision, Interval, Pattern
 
 
 def a_pattern(name: str, gain: float) -> Pattern:

@@ -11,7 +11,7 @@ from ninefold.analysis.detectors.hallucination import FIRST_VALUE, unsupported_v
 from ninefold.analysis.episodes import Call
 from ninefold.analysis.reading import Near, Told, read
 from ninefold.analysis.words import numbers, quotations
-from ninefold.api.artifacts import Pattern
+from ninefold.api.findings import Pattern
 from ninefold.traces.model import TraceRecord
 
 

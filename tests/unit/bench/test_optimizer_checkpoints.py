@@ -4,7 +4,9 @@ import asyncio
 from typing import Any, cast
 
 from bench.optimizers.checkpoints import Watched, leader
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Case, Outcome, ReplayRow, VersionContent
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, Outcome, ReplayRow
 from ninefold.replay import Arm
 
 CONTENTS = {name: VersionContent(components={"system": name}) for name in (BASELINE, NULL_CONTROL, "a", "b")}

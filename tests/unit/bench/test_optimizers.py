@@ -11,7 +11,7 @@ from bench.optimizers.measure import localised, null_bound
 from bench.optimizers.ours import Outcome
 from bench.optimizers.standin import Desk
 from bench.optimizers.world import FILE, World
-from ninefold.api.artifacts import AnalysisReport
+from ninefold.api.findings import AnalysisReport
 
 LOCKED = {"kind": "ErrorLoop", "releases": 0.2, "releases_when_told": 0.6, "releases_when_shown": 0.9}
 SETTINGS = json.loads(FILE.read_text())

@@ -8,7 +8,7 @@ import yaml
 from trace_builders import run_inputs
 from unit.analysis.test_jobs import write_visits
 
-from ninefold.api.artifacts import AnalysisReport
+from ninefold.api.findings import AnalysisReport
 from ninefold.cli import main
 from ninefold.traces.otlp import OtlpFiles
 

@@ -8,7 +8,10 @@ from unit.controllers.simulated import SimulatedCluster
 from unit.controllers.simulated_jobs import Result
 
 from ninefold.api import delivery, prompts
-from ninefold.api.artifacts import Candidate, CaseRef, CaseSet, JobError, ProbeReport, ProposalSet, ReadReport, sha256
+from ninefold.api.artifacts import JobError, ProbeReport, ReadReport, sha256
+from ninefold.api.candidates import Candidate, ProposalSet
+from ninefold.api.cases import CaseSet
+from ninefold.api.findings import CaseRef
 from ninefold.api.tracebackend import Capabilities
 from ninefold.controllers.actions import Manifest
 

@@ -4,7 +4,7 @@ from builders import a_run_object, an_edit
 from unit.controllers.behaviours import Jobs, candidate
 from unit.controllers.worlds import BETTER, a_world, end_of, needing_approval, served, versions
 
-from ninefold.api.artifacts import ProposalSet
+from ninefold.api.candidates import ProposalSet
 
 RUN = "OptimizationRun"
 

@@ -6,7 +6,8 @@ from unit.controllers.behaviours import Jobs, candidate
 from unit.controllers.simulated_jobs import a_pod, end_job, environment
 from unit.controllers.worlds import BETTER, a_world, end_of, needing_approval, served, versions
 
-from ninefold.api.artifacts import JobError, ProposalSet, canonical, sha256
+from ninefold.api.artifacts import JobError, canonical, sha256
+from ninefold.api.candidates import ProposalSet
 from ninefold.api.run import ArtifactRef
 
 RUN = "OptimizationRun"

@@ -3,7 +3,7 @@
 import pytest
 from builders import a_report
 
-from ninefold.api.artifacts import ErrorBudget, Plateau, VersionRate
+from ninefold.api.findings import ErrorBudget, Plateau, VersionRate
 from ninefold.api.standing import SuccessRate
 from ninefold.controllers.standing import plateaued, standing
 

@@ -5,7 +5,8 @@ from builders import a_replay, a_run_object, an_agent_object, an_edit, an_outcom
 from unit.controllers.behaviours import Jobs, analysis, candidate
 from unit.controllers.worlds import BETTER, a_world, end_of, ledger, served, versions
 
-from ninefold.api.artifacts import JobError, ProposalSet
+from ninefold.api.artifacts import JobError
+from ninefold.api.candidates import ProposalSet
 from ninefold.versions import edit_hash
 
 RUN = "OptimizationRun"

@@ -1,6 +1,6 @@
 """What the conditions of a run say of its results."""
 
-from ninefold.api.artifacts import AnalysisReport, Calibration
+from ninefold.api.findings import AnalysisReport, Calibration
 from ninefold.api.standing import SuccessRate
 from ninefold.controllers.run_results import _analysis_sentence
 

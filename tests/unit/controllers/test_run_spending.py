@@ -7,7 +7,8 @@ from unit.controllers.behaviours import Jobs
 from unit.controllers.simulated_jobs import environment
 from unit.controllers.worlds import a_world, end_of, ledger
 
-from ninefold.api.artifacts import JobError, ProposalSet
+from ninefold.api.artifacts import JobError
+from ninefold.api.candidates import ProposalSet
 from ninefold.api.spending import Spending, Spent
 
 RACE = Spending(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import a_replay, an_outcome, replay_rows
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport, ReplayRow
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, WRONG_KEY_CONTROL, ReplayReport, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import CHAIN, GateInput, GateResult, Verdict, alpha_of, evaluate
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from builders import a_replay, replay_rows
 
-from ninefold.api.artifacts import ReplayRow
+from ninefold.api.outcomes import ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, proved_already
 

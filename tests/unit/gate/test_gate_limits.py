@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from builders import a_replay, replay_rows
 
-from ninefold.api.artifacts import BASELINE, ReplayRow
+from ninefold.api.outcomes import BASELINE, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, Verdict, evaluate
 

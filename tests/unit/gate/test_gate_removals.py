@@ -2,7 +2,8 @@
 
 from builders import a_replay, an_edit, replay_rows
 
-from ninefold.api.artifacts import Candidate, ReplayRow
+from ninefold.api.candidates import Candidate
+from ninefold.api.outcomes import ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, Verdict, evaluate
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from builders import a_replay, an_outcome, replay_rows
 
-from ninefold.api.artifacts import BASELINE, ReplayReport, ReplayRow
+from ninefold.api.outcomes import BASELINE, ReplayReport, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, Verdict, evaluate
 

@@ -3,7 +3,7 @@
 import pytest
 from builders import an_outcome, replay_rows
 
-from ninefold.api.artifacts import BASELINE, ReplayReport, ReplayRow
+from ninefold.api.outcomes import BASELINE, ReplayReport, ReplayRow
 from ninefold.pairing import cluster_means, paired
 
 

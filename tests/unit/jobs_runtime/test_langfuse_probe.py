@@ -7,7 +7,8 @@ import pytest
 import redis
 from langfuse_clients import a_trace
 
-from ninefold.api.artifacts import JobError, ProbeInputs, ProbeReport
+from ninefold.api.artifacts import JobError, ProbeReport
+from ninefold.api.inputs import ProbeInputs
 from ninefold.jobs.probe import run
 from ninefold.jobs.runtime import GIVE_UP, OK, execute
 from standins.langfuse import StandIn, ingest, serving

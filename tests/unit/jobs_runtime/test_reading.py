@@ -16,7 +16,7 @@ from langfuse_clients import a_trace
 from reading_builders import a_line, a_span, at_once, days, read, table
 from trace_builders import START, request, run_inputs, write_lines
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs.keeping import FolderParts, MemoryParts, Names
 from ninefold.jobs.reading import PartLost
 from ninefold.jobs.stock import Shard

@@ -10,7 +10,7 @@ import pytest
 from langfuse_clients import HOST, Wire, a_trace
 from trace_builders import START, a_record, run_inputs
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.api.tracebackend import Capabilities
 from ninefold.jobs.keeping import MemoryParts
 from ninefold.jobs.reading import Reading, read_window

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from ninefold.api.artifacts import Artifact, JobError, ProbeInputs, ProbeReport, sha256
+from ninefold.api.artifacts import Artifact, JobError, ProbeReport, sha256
+from ninefold.api.inputs import ProbeInputs
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import Capabilities
 from ninefold.jobs.failures import scrub

@@ -10,7 +10,8 @@ import pytest
 from model_standin import StandIn, model_standin, refuses, says
 from trace_builders import attributes, request, run_inputs, wire_span, write_lines
 
-from ninefold.api.artifacts import AnalysisReport, RunInputs
+from ninefold.api.findings import AnalysisReport
+from ninefold.api.inputs import RunInputs
 from ninefold.jobs import analyze
 from ninefold.jobs.runtime import JobContext
 from ninefold.store import Store

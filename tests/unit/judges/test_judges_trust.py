@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from builders import a_replay, replay_rows
 
-from ninefold.api.artifacts import JudgeReport, Outcome, ReplayRow
+from ninefold.api.outcomes import JudgeReport, Outcome, ReplayRow
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, evaluate
 from ninefold.graders import Given, Grade

@@ -2,7 +2,7 @@
 
 from builders import a_content, a_pattern, a_report
 
-from ninefold.api.artifacts import Cue
+from ninefold.api.findings import Cue
 from ninefold.proposals import ChooseTool, Evidence, Proposal
 
 CUE = Cue(tool="reserve", name="rate", value="prepaid", tasks=40)

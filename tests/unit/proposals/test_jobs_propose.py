@@ -10,7 +10,8 @@ from model_standin import CountingBudget, CountingPurse, MemoryCache, model_stan
 from pydantic import SecretStr
 
 from ninefold.api.agent import AgentSpec
-from ninefold.api.artifacts import Candidate, ProposalSet, RunInputs
+from ninefold.api.candidates import Candidate, ProposalSet
+from ninefold.api.inputs import RunInputs
 from ninefold.api.policy import OptimizationPolicySpec
 from ninefold.api.run import ArtifactRef
 from ninefold.api.tracebackend import TraceBackendSpec

@@ -4,7 +4,7 @@ import pytest
 from builders import a_content, a_fact, a_pattern, a_receipt, a_report, an_edit
 from pydantic import ValidationError
 
-from ninefold.api.artifacts import Candidate
+from ninefold.api.candidates import Candidate
 from ninefold.api.edits import Effect
 from ninefold.proposals import ChooseTool, Evidence, InjectFacts, Proposal, Prune, propose
 from ninefold.proposals.conflicts import conflict

@@ -5,7 +5,9 @@ from typing import Any, cast
 import pytest
 from builders import a_content, a_pattern, a_report
 
-from ninefold.api.artifacts import Case, Outcome, VersionContent
+from ninefold.api.cases import Case
+from ninefold.api.inputs import VersionContent
+from ninefold.api.outcomes import Outcome
 from ninefold.llm import Chat, ModelError
 from ninefold.proposals import Evidence, propose
 from ninefold.proposals.search import Rewritten, SearchWithGepa, divided

@@ -2,8 +2,9 @@
 
 from builders import a_receipt, an_edit, an_outcome
 
-from ninefold.api.artifacts import Candidate, ReplayRow
+from ninefold.api.candidates import Candidate
 from ninefold.api.edits import Effect
+from ninefold.api.outcomes import ReplayRow
 from ninefold.replay.ablation import ablations, effect, line, removals, with_effects, without_losers
 
 LOOK = an_edit("Look first.", receipt=a_receipt())

@@ -2,7 +2,7 @@
 
 import random
 
-from ninefold.api.artifacts import Case
+from ninefold.api.cases import Case
 from ninefold.replay import fresh, in_order
 
 

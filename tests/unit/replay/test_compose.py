@@ -4,7 +4,8 @@ import random
 
 from builders import a_receipt, an_edit, an_outcome
 
-from ninefold.api.artifacts import BASELINE, Candidate, ReplayRow
+from ninefold.api.candidates import Candidate
+from ninefold.api.outcomes import BASELINE, ReplayRow
 from ninefold.replay.compose import choices, merged, shrink, split
 
 CITIES = ("bonn", "oslo", "rome")

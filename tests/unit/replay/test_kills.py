@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from ninefold.api.artifacts import ReplayReport, ReplayRow
+from ninefold.api.outcomes import ReplayReport, ReplayRow
 from ninefold.api.spending import Spending
 from ninefold.store import Store
 from testbed import RedisServer

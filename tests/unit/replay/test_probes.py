@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ninefold.api.artifacts import Case
+from ninefold.api.cases import Case
 from ninefold.replay import Answer, Request
 from ninefold.replay.probes import DISGUISES, answers_are_told, probes, resisted, words
 

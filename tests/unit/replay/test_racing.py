@@ -6,7 +6,7 @@ from statistics import fmean
 
 from builders import an_outcome
 
-from ninefold.api.artifacts import BASELINE, NULL_CONTROL, Outcome, ReplayRow
+from ninefold.api.outcomes import BASELINE, NULL_CONTROL, Outcome, ReplayRow
 from ninefold.replay import race, survivors
 from ninefold.replay.racing import LEAST_GAIN, settled, still_open, worth_of_more
 

@@ -17,21 +17,13 @@ import pytest_asyncio
 from builders import a_content, a_pattern, a_receipt, an_edit
 from model_standin import model_standin, says
 
-from ninefold.api.artifacts import (
-    AnalysisReport,
-    Candidate,
-    Case,
-    CaseRef,
-    CaseSet,
-    JobError,
-    Pattern,
-    ProposalSet,
-    RecordedCall,
-    ReplayReport,
-    RunInputs,
-    VersionContent,
-)
+from ninefold.api.artifacts import JobError
+from ninefold.api.candidates import Candidate, ProposalSet
+from ninefold.api.cases import Case, CaseSet, RecordedCall
 from ninefold.api.edits import Edit
+from ninefold.api.findings import AnalysisReport, CaseRef, Pattern
+from ninefold.api.inputs import RunInputs, VersionContent
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.policy import Gate
 from ninefold.api.run import ArtifactRef
 from ninefold.gate import GateInput, evaluate

@@ -11,7 +11,8 @@ import pytest_asyncio
 from builders import an_edit
 from model_standin import StandIn, model_standin, refuses, says
 
-from ninefold.api.artifacts import Candidate, ReplayReport
+from ninefold.api.candidates import Candidate
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.policy import Gate
 from ninefold.gate import GateInput, Verdict, evaluate
 from ninefold.jobs.runtime import GIVE_UP, RETRY

@@ -8,7 +8,7 @@ import pytest
 from builders import a_content, an_edit
 
 from ninefold.api.agent import Success
-from ninefold.api.artifacts import Case
+from ninefold.api.cases import Case
 from ninefold.replay import Arm, Buyer, Endpoint, ReplayFailure, Runner
 
 from .conftest import Clock, DictCache, Reply, Staging, a_till, solved

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from model_standin import model_standin, says
 
-from ninefold.api.artifacts import ProposalSet
+from ninefold.api.candidates import ProposalSet
 from ninefold.api.run import ArtifactRef
 from ninefold.jobs.propose import run
 from ninefold.jobs.runtime import OK, execute

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 from builders import a_content, a_pattern, a_receipt, an_edit
 
-from ninefold.api.artifacts import BASELINE, Candidate, Case, RecordedCall
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case, RecordedCall
+from ninefold.api.outcomes import BASELINE
 from ninefold.replay import Sieve
 from ninefold.replay.places import chose, is_action, place
 from ninefold.replay.step import ALPHA, LEAST_SHIFT, Calls

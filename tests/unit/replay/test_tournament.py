@@ -7,8 +7,10 @@ import pytest
 from builders import a_content, a_pattern, a_receipt, an_edit
 
 from ninefold.api.agent import Success
-from ninefold.api.artifacts import BASELINE, Candidate, Case
+from ninefold.api.candidates import Candidate
+from ninefold.api.cases import Case
 from ninefold.api.edits import Edit
+from ninefold.api.outcomes import BASELINE
 from ninefold.replay import Answer, Buyer, Request, Runner, Tournament, prove
 from ninefold.replay.proof import looks
 from ninefold.replay.tournament import halves

@@ -10,7 +10,7 @@ from builders import a_content, an_edit
 from model_standin import model_standin, refuses
 
 from ninefold.api.agent import AgentModel, Success
-from ninefold.api.artifacts import Case, RecordedCall
+from ninefold.api.cases import Case, RecordedCall
 from ninefold.api.replaying import AgentTool, ReplaySandbox
 from ninefold.jobs.modes import coverage
 from ninefold.llm import Completions

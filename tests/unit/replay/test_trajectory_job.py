@@ -8,7 +8,8 @@ from typing import Any
 import pytest_asyncio
 from model_standin import StandIn, model_standin
 
-from ninefold.api.artifacts import Case, Coverage, RecordedCall, ReplayReport
+from ninefold.api.cases import Case, RecordedCall
+from ninefold.api.outcomes import Coverage, ReplayReport
 from ninefold.store import Store
 from testbed import RedisServer
 

@@ -3,7 +3,7 @@
 import pytest
 from trace_builders import a_record, a_table, run_inputs
 
-from ninefold.api.artifacts import RunInputs
+from ninefold.api.inputs import RunInputs
 from ninefold.traces import StepTable, TracesProblem, check
 
 

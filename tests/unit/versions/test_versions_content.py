@@ -5,8 +5,8 @@ from builders import a_content, a_receipt, a_version, an_edit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ninefold.api.artifacts import VersionContent
 from ninefold.api.edits import Edit
+from ninefold.api.inputs import VersionContent
 from ninefold.client import render
 from ninefold.versions import (
     ConditionalEdit,

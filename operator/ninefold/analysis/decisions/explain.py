@@ -11,7 +11,7 @@ from ninefold.analysis.decisions.coding import Symbol
 from ninefold.analysis.decisions.values import Values, credit, fit
 from ninefold.analysis.embedded import Embedded
 from ninefold.analysis.engine import Engine
-from ninefold.api.artifacts import StepCredit
+from ninefold.api.findings import StepCredit
 from ninefold.traces import StepTable
 
 EXPLAINED = """

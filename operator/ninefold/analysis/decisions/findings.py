@@ -21,7 +21,8 @@ from ninefold.analysis.drift import Counts, Moment, with_drift
 from ninefold.analysis.engine import Engine
 from ninefold.analysis.patterns import MAX_EVIDENCE, gain
 from ninefold.analysis.stats.wilson import nines
-from ninefold.api.artifacts import Decision, Interval, Introduced, Pattern, PatternKind, canonical, sha256
+from ninefold.api.artifacts import canonical, sha256
+from ninefold.api.findings import Decision, Interval, Introduced, Pattern, PatternKind
 
 INSTEAD, HARDLY = 0.8, 0.2
 """Share of the losing arm that did something, and of the better arm that did not, for it to stand in its place."""

@@ -16,7 +16,7 @@ from ninefold.analysis.decisions.screen import screen
 from ninefold.analysis.decisions.sequences import Flags, Sequences
 from ninefold.analysis.decisions.values import Values, fit
 from ninefold.analysis.engine import Engine
-from ninefold.api.artifacts import Pattern
+from ninefold.api.findings import Pattern
 
 NUMBERS = "SELECT n FROM coded WHERE trace_id IN (SELECT trace_id FROM explained)"
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ninefold.analysis.decisions.tables import PLACES, Ints, States
 from ninefold.analysis.stats.wilson import Z95
-from ninefold.api.artifacts import SLOPE, WEAK_AUC, WEAK_SKILL, Calibration
+from ninefold.api.findings import SLOPE, WEAK_AUC, WEAK_SKILL, Calibration
 
 PRIOR = 32.0
 """Traces that the state above is worth in the value of one below it."""
