@@ -11,7 +11,7 @@ from unit.replay.conftest import Staging
 from unit.replay.test_replay_job import HELPS, JobBench
 from unit.replay.test_trajectory_job import CASES, all_was_answered, books, looped, sandbox, with_recordings
 
-from ninefold.api.artifacts import ReplayReport
+from ninefold.api.outcomes import ReplayReport
 from ninefold.api.run import ArtifactRef
 from ninefold.controllers.actions import ObjectRef
 from ninefold.controllers.jobs import INPUTS_KEY, JobRequest, job_manifest
